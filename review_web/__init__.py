@@ -1,0 +1,1 @@
+"""The human side: a small server-rendered site where reviewers read cards and answer them."""

@@ -1,0 +1,197 @@
+"""A card: everything a reviewer needs to decide, and the decision.
+
+Opening a card is recorded: nobody decides what they were not shown. The form carries the hash of the card it stands
+on, so an answer can only ever be to what was on the page.
+"""
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import assert_never
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from review_web.answers_form import Typed, read_answer, read_comment, typed
+from review_web.card_form import AnswerForm, answer_form
+from review_web.errors import Refusal, sentence
+from review_web.receipt import Receipt, receipt_of
+from review_web.security import passwords_are_safe
+from review_web.sessions import require_deciding_role, require_reviewer
+from review_web.site_context import Site
+from review_web.verdicts import KIND_WORDS, RISK_WORDS
+from store.answers import Fault
+from store.deciding import BadAnswer, Conflict, Decided, Decision, NotAllowed, NotFound, NotSeen
+from store.fields import FieldType
+from store.lifecycle import State, Surface
+from store.people import Reviewer, Role
+from store.questions import AskApproval, AskForm, AskTextInput
+from store.requests import RequestView
+
+# Above this a card's buttons come only after all of its text, and never float over it.
+READ_FIRST_BYTES = 16 * 1024
+EVIDENCE_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line on top of the card about what just happened."""
+
+    title: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CardPage:
+    """Context of `card.html`."""
+
+    view: RequestView
+    kind_word: str
+    risk_word: str | None
+    description: str | None
+    """Markdown of the agent's, where this kind of question has one."""
+    evidence_shown: int
+    """How many pieces of evidence stand unfolded."""
+    read_first: bool
+    """Whether the buttons wait below the whole text instead of staying in reach."""
+    form: AnswerForm | None
+    """None once the request is closed, and for those who may not decide."""
+    closed_to_you: str | None
+    """Why somebody who looks at an open card finds no buttons."""
+    receipt: Receipt | None
+    notice: Notice | None
+    events: str
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """`GET /requests/{id}` and `POST /requests/{id}/decision`."""
+
+    async def card(request: Request) -> Response:
+        reviewer = require_reviewer(request).reviewer
+        view = await _look(site, reviewer, request.path_params["request_id"])
+        return site.templates.respond(request, "card.html", card_page(site, request, reviewer, view))
+
+    async def decision(request: Request) -> Response:
+        session = require_deciding_role(request)
+        request_id = request.path_params["request_id"]
+        view = await site.desk.view(request_id)
+        if view is None:
+            raise _not_here()
+        if _asks_for_secrets(view) and not passwords_are_safe(request, site.settings):
+            raise _unsafe_password()
+        form = await request.form()
+        question = view.card.question
+        answer = read_answer(question, form)
+        if isinstance(answer, Fault):
+            return await answer_decision(site, request, view, BadAnswer((answer,)), typed(question, form))
+        decided = await site.desk.decide(
+            session.reviewer,
+            request_id,
+            card_sha256=str(form.get("card_sha256", "")),
+            answer=answer,
+            comment=read_comment(form),
+            surface=Surface.RENDERED_PAGE,
+            authenticated_by=session.method,
+        )
+        return await answer_decision(site, request, view, decided, typed(question, form))
+
+    return [
+        Route("/requests/{request_id}", card, name="card"),
+        Route("/requests/{request_id}/decision", decision, methods=["POST"], name="decision"),
+    ]
+
+
+async def answer_decision(site: Site, request: Request, view: RequestView, decided: Decision, kept: Typed) -> Response:
+    """What the reviewer sees after an answer: the receipt, or the card again with what they typed and what is wrong."""
+    reviewer = require_reviewer(request).reviewer
+    faults: tuple[Fault, ...] = ()
+    notice = None
+    match decided:
+        case Decided():
+            return RedirectResponse(f"/requests/{view.request_id}", HTTPStatus.SEE_OTHER)
+        case NotFound():
+            raise _not_here()
+        case NotAllowed(message):
+            raise Refusal(HTTPStatus.FORBIDDEN, "You may not decide this", sentence(message), reason="not_allowed")
+        case BadAnswer():
+            status, faults = HTTPStatus.UNPROCESSABLE_ENTITY, decided.faults
+        case Conflict(message=message):
+            status, notice = HTTPStatus.CONFLICT, Notice("Your answer was not taken", sentence(message))
+        case NotSeen(message):
+            status, notice = HTTPStatus.CONFLICT, Notice("Nothing was sent yet", sentence(message))
+        case _:
+            assert_never(decided)
+    page = card_page(site, request, reviewer, await _look(site, reviewer, view.request_id))
+    form = answer_form(page.view.card, kept, faults) if page.form else None
+    return site.templates.respond(request, "card.html", replace(page, form=form, notice=notice), status)
+
+
+async def _look(site: Site, reviewer: Reviewer, request_id: str) -> RequestView:
+    """The request as this person sees it; for those who may decide, that they were shown it is recorded."""
+    if reviewer.role is Role.AUDITOR:
+        view = await site.desk.view(request_id)
+    else:
+        view = await site.desk.show(reviewer, request_id, Surface.RENDERED_PAGE)
+    if view is None:
+        raise _not_here()
+    return view
+
+
+def card_page(site: Site, request: Request, reviewer: Reviewer, view: RequestView) -> CardPage:
+    """The page of `view` as `reviewer` may see it."""
+    question = view.card.question
+    closed_to_you = _why_no_buttons(site, request, reviewer, view)
+    is_open = view.state is not State.CLOSED
+    return CardPage(
+        view=view,
+        kind_word=KIND_WORDS[view.kind],
+        risk_word=RISK_WORDS[view.risk] if view.risk else None,
+        description=question.description if isinstance(question, AskApproval | AskForm | AskTextInput) else None,
+        evidence_shown=EVIDENCE_SHOWN,
+        read_first=_length(view) > READ_FIRST_BYTES,
+        form=answer_form(view.card) if is_open and closed_to_you is None else None,
+        closed_to_you=closed_to_you if is_open else None,
+        receipt=receipt_of(view),
+        notice=None,
+        events=f"/events?{urlencode({'page': 'card', 'request': view.request_id})}",
+    )
+
+
+def _why_no_buttons(site: Site, request: Request, reviewer: Reviewer, view: RequestView) -> str | None:
+    if reviewer.role is Role.AUDITOR:
+        return "You are signed in as an auditor. Auditors read and never decide."
+    if _asks_for_secrets(view) and not passwords_are_safe(request, site.settings):
+        return (
+            "This form asks for a password, and this page came over plain HTTP, where others on the network could "
+            f"read it. Open it at {site.settings.origin} over HTTPS to answer."
+        )
+    return None
+
+
+def _asks_for_secrets(view: RequestView) -> bool:
+    question = view.card.question
+    return isinstance(question, AskForm) and any(f.type is FieldType.PASSWORD for f in question.fields)
+
+
+def _length(view: RequestView) -> int:
+    return len(view.card.question.model_dump_json(exclude_none=True).encode(errors="surrogatepass"))
+
+
+def _not_here() -> Refusal:
+    return Refusal(
+        HTTPStatus.NOT_FOUND,
+        "There is no such request",
+        "Nothing that agents asked has this id.",
+        "Check the address; requests that were answered are under History.",
+    )
+
+
+def _unsafe_password() -> Refusal:
+    return Refusal(
+        HTTPStatus.FORBIDDEN,
+        "A password may not travel this way",
+        "This page came over plain HTTP, where others on the network can read along. Nothing was stored.",
+        "Open the request over HTTPS, and change the password that was just sent.",
+        reason="plain_http",
+    )

@@ -1,0 +1,142 @@
+"""The event stream that keeps an open page true: what arrived, what was answered elsewhere, and by whom.
+
+Each message is a piece of HTML for the page's live region, made by the same templates as the pages. A page that hears
+nothing (no script, a proxy that buffers) is right again after a reload.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from review_web.errors import Refusal
+from review_web.sessions import require_reviewer
+from review_web.site_context import Site
+from review_web.verdicts import Verdict, verdict_of
+from store.moments import from_text
+from store.people import Session
+from store.requests import RequestView
+from store.signals import INBOX, PEOPLE
+
+# Shorter than what proxies commonly take for a dead connection.
+HEARTBEAT_SECONDS = 20
+# A burst of changes is told in one message: each look reads the whole inbox.
+PAUSE_SECONDS = 0.2
+_HEARTBEAT = ": still here\n\n"
+_SIGNED_OUT = "event: signed-out\ndata: \n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_CLOSED_TOLD = 50
+
+
+@dataclass(frozen=True)
+class ClosedElsewhere:
+    """A request that ended while its row or card was on the page."""
+
+    view: RequestView
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class InboxNews:
+    """Context of `inbox_news.html`."""
+
+    arrived: int
+    closed: tuple[ClosedElsewhere, ...]
+
+
+@dataclass(frozen=True)
+class CardNews:
+    """Context of `card_news.html`."""
+
+    closed: ClosedElsewhere
+
+
+Compose = Callable[[], Awaitable[str]]
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """`GET /events?page=inbox&opened=…&closed=…` and `GET /events?page=card&request=…`."""
+
+    async def events(request: Request) -> Response:
+        session = require_reviewer(request)
+        request_id = request.query_params.get("request")
+        if request.query_params.get("page") == "card" and request_id:
+            stream = _stream(site, session, _card_news(site, request_id), request_id)
+        else:
+            opened, closed = _mark(request, "opened"), _mark(request, "closed")
+            stream = _stream(site, session, _inbox_news(site, opened, closed), INBOX)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+
+    return [Route("/events", events, name="events")]
+
+
+async def _stream(site: Site, session: Session, compose: Compose, topic: str) -> AsyncIterator[str]:
+    """Messages until the session ends. One is sent only when it says something that the last one did not."""
+    said = ""
+    with site.desk.signals.listen(topic, PEOPLE) as listener:
+        while True:
+            if not await _still_signed_in(site, session):
+                yield _SIGNED_OUT
+                return
+            news = await compose()
+            if news != said:
+                said = news
+                yield _message(news)
+            else:
+                yield _HEARTBEAT
+            await anyio.sleep(PAUSE_SECONDS)
+            with anyio.move_on_after(HEARTBEAT_SECONDS):
+                await listener.changed()
+
+
+def _inbox_news(site: Site, opened: datetime | None, closed: datetime | None) -> Compose:
+    async def compose() -> str:
+        waiting = await site.desk.inbox()
+        ended = await site.desk.history(limit=_CLOSED_TOLD)
+        news = InboxNews(
+            arrived=sum(opened is None or view.opened_at > opened for view in waiting),
+            closed=tuple(
+                ClosedElsewhere(view, verdict)
+                for view in ended
+                if (verdict := verdict_of(view)) and view.closed_at and (closed is None or view.closed_at > closed)
+            ),
+        )
+        return site.templates.fragment("inbox_news.html", news) if news.arrived or news.closed else ""
+
+    return compose
+
+
+def _card_news(site: Site, request_id: str) -> Compose:
+    async def compose() -> str:
+        view = await site.desk.view(request_id)
+        verdict = verdict_of(view) if view else None
+        if view is None or verdict is None:
+            return ""
+        return site.templates.fragment("card_news.html", CardNews(ClosedElsewhere(view, verdict)))
+
+    return compose
+
+
+async def _still_signed_in(site: Site, session: Session) -> bool:
+    # Asking for the list, not for the session by its secret: a page that is merely open must not keep itself signed in.
+    open_sessions = await site.people.sessions(session.reviewer.id)
+    return any(one.id == session.id for one in open_sessions)
+
+
+def _mark(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    try:
+        return from_text(text)
+    except ValueError:
+        raise Refusal(400, "That is no moment in time", f"`{name}` is not a time as the inbox writes it.") from None
+
+
+def _message(html: str) -> str:
+    lines = html.splitlines() or [""]
+    return "".join(f"data: {line}\n" for line in lines) + "\n"

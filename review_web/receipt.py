@@ -1,0 +1,125 @@
+"""What a closed card says of itself: who answered, what the agent received, and what came of it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from review_web.verdicts import Verdict, verdict_of
+from store.lifecycle import Outcome
+from store.questions import AskForm, AskSelection, AskTextInput
+from store.requests import RequestView
+
+_CREDENTIAL = "sealed; the agent gets a handle, never the value"
+
+
+@dataclass(frozen=True)
+class Received:
+    """One line of what the agent received."""
+
+    name: str
+    value: str
+    long: bool = False
+    """A text that is printed as a block."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The end of a card's story."""
+
+    verdict: Verdict
+    decided_by: str | None
+    closed_at: datetime | None
+    authenticated_by: str | None
+    comment: str | None
+    received: tuple[Received, ...]
+    delivery: str
+    """Whether the agent has the answer, in words."""
+    delivered_at: datetime | None
+
+
+_SIGNED_IN_WITH = {
+    "password": "signed in with a password",
+    "passkey": "signed in with a passkey",
+    "setup": "signed in by the setup link",
+}
+
+
+def receipt_of(view: RequestView) -> Receipt | None:
+    """The receipt of `view`; None while it is open."""
+    verdict = verdict_of(view)
+    if verdict is None:
+        return None
+    method = view.authenticated_by
+    return Receipt(
+        verdict=verdict,
+        decided_by=view.decided_by,
+        closed_at=view.closed_at,
+        authenticated_by=_SIGNED_IN_WITH.get(method, method) if method else None,
+        comment=view.comment,
+        received=(_status(view), *_answer_lines(view)),
+        delivery=_delivery(view),
+        delivered_at=view.delivered_at,
+    )
+
+
+def _status(view: RequestView) -> Received:
+    proceed = "it may proceed" if view.may_proceed else "it may not proceed"
+    return Received("Outcome", f"{view.outcome}; {proceed}")
+
+
+def _answer_lines(view: RequestView) -> tuple[Received, ...]:
+    answer = view.answer or {}
+    question = view.card.question
+    match question:
+        case AskSelection():
+            labels = {option.id: option.label for option in question.options}
+            chosen = [labels.get(i, i) for i in answer.get("selected") or ()]
+            return (Received("Selected", ", ".join(chosen) or "nothing"),) if "selected" in answer else ()
+        case AskForm():
+            return _form_lines(question, answer)
+        case AskTextInput():
+            return _text_lines(answer)
+        case _:
+            return (Received("Decision", str(answer["decision"])),) if "decision" in answer else ()
+
+
+def _form_lines(question: AskForm, answer: Any) -> tuple[Received, ...]:
+    values, credentials = answer.get("values") or {}, answer.get("credentials") or {}
+    lines = []
+    for field in question.fields:
+        if field.name in credentials:
+            lines.append(Received(field.label, _CREDENTIAL))
+        elif field.name in values:
+            said = _value_words(field.options, values[field.name])
+            lines.append(Received(field.label, said, long="\n" in said))
+    return tuple(lines)
+
+
+def _text_lines(answer: Any) -> tuple[Received, ...]:
+    if "text" not in answer:
+        return ()
+    edited = "Text, edited by the reviewer" if answer.get("edited") else "Text, unchanged"
+    return (Received(edited, str(answer["text"]), long=True),)
+
+
+def _value_words(options: Any, value: Any) -> str:
+    labels = {option.id: option.label for option in options}
+    if value is None or value == []:
+        return "left empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(labels.get(item, item)) for item in value)
+    return str(labels.get(value, value))
+
+
+def _delivery(view: RequestView) -> str:
+    if view.delivered_at is not None:
+        return "The agent has this answer."
+    if view.outcome is Outcome.WITHDRAWN:
+        return "The agent withdrew the request, so nothing was delivered."
+    if view.agent_waiting:
+        return "The agent is waiting; the answer is on its way."
+    if view.outcome is Outcome.EXPIRED:
+        return "The agent is not waiting right now; it learns of the expiry when it asks again."
+    return "The agent is not waiting right now; it gets this answer when it asks again."

@@ -1,0 +1,100 @@
+"""Templates: one environment, always escaping, and one documented context dataclass per template.
+
+A template sees the fields of its context and of `Layout`, and nothing else; a name that is missing is an error, not an
+empty string. Text from agents goes through `visible` or `markdown` on its way out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from review_web import markdown, words
+from review_web.visible import marked
+from store.moments import utc_now
+from store.people import Session
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What every page has besides its own context."""
+
+    session: Session | None
+    """Who is signed in; None on the sign-in, setup and error pages of strangers."""
+    nonce: str
+    """The nonce of this response's Content-Security-Policy; every htmx attribute carries it as `hx-nonce`."""
+    version: str
+    path: str
+    """The page's own path, so that the navigation can mark it."""
+    now: datetime
+
+
+class Templates:
+    """Renders the site's templates. `version` names the static files, so no update is served from a cache."""
+
+    def __init__(self, version: str = "", clock: Callable[[], datetime] = utc_now) -> None:
+        self._version = version
+        self._clock = clock
+        self._environment = _environment(version)
+
+    def respond(
+        self, request: Request, name: str, context: "DataclassInstance", status_code: int = 200
+    ) -> HTMLResponse:
+        """The page `name` for this request, as a response."""
+        layout = Layout(
+            session=getattr(request.state, "session", None),
+            nonce=getattr(request.state, "nonce", ""),
+            version=self._version,
+            path=request.url.path,
+            now=self._clock(),
+        )
+        return HTMLResponse(self._render(name, layout, context), status_code=status_code)
+
+    def fragment(self, name: str, context: "DataclassInstance") -> str:
+        """A piece of a page, for the event stream. Without a layout it has no nonce, so htmx acts on nothing in it."""
+        return self._render(name, _Moment(self._clock()), context)
+
+    def _render(self, name: str, *contexts: "DataclassInstance") -> str:
+        variables = {f.name: getattr(context, f.name) for context in contexts for f in fields(context)}
+        return self._environment.get_template(name).render(variables)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    now: datetime
+
+
+def _environment(version: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": marked,
+        "markdown": markdown.to_html,
+        "host": markdown.host_of,
+        "ago": words.ago,
+        "left": words.left,
+        "moment": words.moment,
+        "short_id": words.short_id,
+    }
+
+    def static(path: str) -> str:
+        return f"/static/{path}?v={version}" if version else f"/static/{path}"
+
+    functions: dict[str, Any] = {"static": static}
+    environment.globals |= functions
+    return environment

@@ -1,0 +1,90 @@
+"""Text from agents, with nothing in it that a reviewer cannot see.
+
+An agent that can reorder, hide or imitate characters can make a card say one thing to a person and another to a
+machine. So characters without a picture of their own are shown as their code point, and words that mix look-alike
+alphabets are named as such. Nothing is removed: what the hash covers is what stands on the page.
+"""
+
+import re
+import unicodedata
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+
+# Unicode's Default_Ignorable_Code_Point, plus two blanks that are letters or symbols by category.
+_IGNORABLE = (
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+_EMOJI_STYLE = "\ufe0f"
+_JOINER = "\u200d"
+_STACK_LIMIT = 4
+_LOOK_ALIKE_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
+_WORDS = re.compile(r"[^\W\d_]+|[\W\d_]+")
+
+
+def marked(text: str) -> Markup:
+    """`text` escaped for HTML, with unseen characters and mixed alphabets marked in words."""
+    if text.isascii() and text.isprintable():
+        return escape(text)
+    parts = [_word(chunk) if chunk[0].isalpha() else _characters(chunk) for chunk in _WORDS.findall(text)]
+    return Markup("").join(parts)
+
+
+def scripts_of(word: str) -> frozenset[str]:
+    """Which of the alphabets that imitate each other the letters of `word` come from."""
+    names = {unicodedata.name(letter, "").partition(" ")[0] for letter in word}
+    return frozenset(names & _LOOK_ALIKE_SCRIPTS)
+
+
+def _word(word: str) -> Markup:
+    scripts = sorted(script.capitalize() for script in scripts_of(word)) if not word.isascii() else []
+    shown = _characters(word)
+    if len(scripts) < 2:
+        return shown
+    note = " + ".join(scripts)
+    return Markup('<span class="mixed">{}<span class="code-point">mixes {}</span></span>').format(shown, note)
+
+
+def _characters(chunk: str) -> Markup:
+    if chunk.isascii() and chunk.isprintable():
+        return escape(chunk)
+    out: list[str] = []
+    stacked = 0
+    for before, character in pairwise(["", *chunk]):
+        stacked = stacked + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if stacked > _STACK_LIMIT or _is_unseen(character, before):
+            name = unicodedata.name(character, "a character without a name").lower()
+            out.append(Markup('<span class="code-point" title="{}">U+{:04X}</span>').format(name, ord(character)))
+        else:
+            out.append(escape(character))
+    return Markup("").join(out)
+
+
+def _is_unseen(character: str, before: str) -> bool:
+    if character in "\n\t":
+        return False
+    if character == _EMOJI_STYLE and before and not before.isalpha() and not _is_unseen(before, ""):
+        # One emoji-style mark after a symbol is how keyboards write emoji; a run of them hides data.
+        return False
+    if character == _JOINER and before and (before == _EMOJI_STYLE or unicodedata.category(before) in ("So", "Sk")):
+        return False
+    code = ord(character)
+    return any(low <= code <= high for low, high in _IGNORABLE) or unicodedata.category(character) in _UNSEEN_CATEGORIES

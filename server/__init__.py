@@ -1,0 +1,1 @@
+"""The agent side of Assent, its command line, and the process that holds both sides."""

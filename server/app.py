@@ -1,0 +1,126 @@
+"""The composition root: both sides, the database between them, and one port. The only importer of the review site."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from review_web.security import HostGuard
+from review_web.settings import SiteSettings
+from review_web.site import create_site
+from server.agent_gate import AgentGate
+from server.config import Settings
+from server.mcp_server import create_endpoint, create_mcp_server
+from server.tools.calls import ToolCalls
+from server.version import assent_version
+from server.vitals import routes
+from server.waiting import Drain, Waiting
+from store.agents import Agents
+from store.database import Database
+from store.desk import Desk, needs_key
+from store.people import People
+from store.vault.keys import open_key_file
+
+# Calls that wait are answered at once; this is for answers that are on their way to a slow caller.
+DRAIN_SECONDS = 1.2
+LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which server this is, among all that may answer on its port, and the secret that opens it to the local bridge."""
+
+    instance: str
+    bridge_secret: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> "Identity":
+        return cls(secrets.token_hex(16), secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True)
+class Application:
+    """What one process serves. `drain` ends every wait with `pending`, and returns once the answers have left."""
+
+    app: ASGIApp
+    people: People
+    drain: Callable[[], Awaitable[None]]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _AgentSide:
+    endpoint: ASGIApp
+    sessions: StreamableHTTPSessionManager
+    drain: Callable[[], Awaitable[None]]
+
+
+def build(settings: Settings, identity: Identity) -> Application:
+    """Put both sides together. `settings` name the real port. Raises Problem when the home cannot be used."""
+    database = Database.open(settings.database_url)
+    try:
+        keys = open_key_file(settings.home.key_file, make=not needs_key(database))
+        return _assembled(settings, identity, database, Desk(database, keys))
+    except BaseException:
+        database.close()
+        raise
+
+
+def site_settings(settings: Settings) -> SiteSettings:
+    return SiteSettings(
+        public_url=settings.page_url,
+        hosts=settings.accepted_hosts,
+        canonical_host=settings.canonical_host,
+        secure_cookies=settings.page_url.startswith("https:"),
+        version=assent_version(),
+        password_over_plain_http_ok=False,
+    )
+
+
+def _assembled(settings: Settings, identity: Identity, database: Database, desk: Desk) -> Application:
+    people, agents = People(database), Agents(database)
+    side = _agent_side(settings, identity, desk, agents)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        # A link from before this start may have been seen by others.
+        await people.void_setup_links()
+        async with side.sessions.run(), anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.keep_deadlines)
+            yield
+            tasks.cancel_scope.cancel()
+
+    settled = site_settings(settings)
+    vitals = [Route(route.path, HostGuard(route, settled)) for route in routes(desk, identity.instance)]
+    site = Mount("", create_site(desk, people, agents, settled))
+    return Application(
+        Starlette(routes=[Route("/mcp", side.endpoint), *vitals, site], lifespan=lifespan),
+        people,
+        side.drain,
+        database.close,
+    )
+
+
+def _agent_side(settings: Settings, identity: Identity, desk: Desk, agents: Agents) -> _AgentSide:
+    draining = Drain()
+    calls = ToolCalls(
+        desk, Waiting(desk, draining), review_url=lambda request_id: f"{settings.page_url}/requests/{request_id}"
+    )
+    mcp_server = create_mcp_server(calls, version=assent_version(), website_url=settings.page_url)
+    endpoint = create_endpoint(mcp_server, hosts=settings.accepted_hosts, origins=frozenset({settings.page_url}))
+    gate = AgentGate(endpoint.app, agents, bridge_secret=identity.bridge_secret)
+
+    async def drain() -> None:
+        draining.started = True
+        desk.signals.publish_all()
+        with anyio.move_on_after(DRAIN_SECONDS):
+            while gate.exchanges:  # noqa: ASYNC110  # an exchange ends in many ways, and none of them is an event
+                await anyio.sleep(LOOK_SECONDS)
+
+    return _AgentSide(gate, endpoint.sessions, drain)

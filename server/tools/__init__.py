@@ -1,0 +1,1 @@
+"""The tools that agents call: their schemas, their words, and what they answer."""

@@ -1,0 +1,82 @@
+"""Holding a call open until its request closes, the caller leaves, or the time for holding is over.
+
+One task a call, which sleeps until something changed or a heartbeat is due, and reads the truth from the store each
+time. Losing a call here loses nothing: the request stays open, and asking again re-attaches.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from server.exchange import Exchange
+from store.asking import Report, Superseded, Ticket
+from store.desk import Desk
+from store.signals import Listener
+
+HEARTBEAT_SECONDS = 10.0
+
+
+@dataclass
+class Drain:
+    """Set once the server is asked to stop: every wait ends with `pending`."""
+
+    started: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """The caller's side of a wait. `seconds` is how long it may be held, None for as long as it takes."""
+
+    exchange: Exchange
+    seconds: float | None
+    beat: Callable[[float, Report], Awaitable[None]]
+
+
+Standing = Report | Superseded
+
+
+class Waiting:
+    """Holds calls for one server."""
+
+    def __init__(self, desk: Desk, drain: Drain) -> None:
+        self._desk = desk
+        self._drain = drain
+
+    async def hold(self, ticket: Ticket, call: Call) -> Standing:
+        """How the request stands when the wait ends; a `Report` without outcome means: still open, ask again.
+
+        A closed one is claimed for this call, and settled by its exchange.
+        """
+        with self._desk.signals.listen(ticket.request_id) as listener, self._desk.on_the_line(ticket.request_id):
+            call.exchange.when_gone(listener.wake)
+            standing = await self._watch(ticket, call, listener)
+        if isinstance(standing, Superseded) or standing.outcome is None or call.exchange.gone:
+            return standing
+        return await self._collect(ticket, call)
+
+    async def _watch(self, ticket: Ticket, call: Call, listener: Listener) -> Standing:
+        started = anyio.current_time()
+        until = float("inf") if call.seconds is None else started + call.seconds
+        next_beat = started + HEARTBEAT_SECONDS
+        while True:
+            standing = await self._desk.standing(ticket)
+            if isinstance(standing, Superseded) or standing.outcome is not None:
+                return standing
+            now = anyio.current_time()
+            if call.exchange.gone or self._drain.started or now >= until:
+                return standing
+            if now >= next_beat:
+                await call.beat(now - started, standing)
+                next_beat = now + HEARTBEAT_SECONDS
+            with anyio.move_on_after(max(0.0, min(until, next_beat) - now)):
+                await listener.changed()
+
+    async def _collect(self, ticket: Ticket, call: Call) -> Standing:
+        """Claim the outcome before it is written to the caller; at most one call gets through here."""
+        # Cancelled between the claim and its registration, the answer would be neither delivered nor free.
+        with anyio.CancelScope(shield=True):
+            standing = await self._desk.claim(ticket)
+            if isinstance(standing, Report) and not standing.told_before:
+                await call.exchange.when_settled(lambda sent: self._desk.settle(ticket, delivered=sent))
+        return standing

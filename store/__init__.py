@@ -1,0 +1,1 @@
+"""Durable state, and the only code that may change it."""

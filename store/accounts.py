@@ -1,0 +1,184 @@
+"""Accounts as rows: names, roles, and passwords as Argon2id hashes. Changes and queries; `store.people` calls them."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection, func, insert, select, update
+
+from store import tables
+from store.database import Transaction
+from store.identifiers import new_id, new_secret
+from store.problems import PeopleProblem
+from store.signals import PEOPLE
+
+PASSWORD_LIMITS = (10, 1000)
+
+_USERNAME = re.compile(r"[\w][\w.\-@+]{0,63}")
+
+
+class Role(StrEnum):
+    """What a person may do: an auditor reads all and decides nothing."""
+
+    ADMIN = "admin"
+    REVIEWER = "reviewer"
+    AUDITOR = "auditor"
+
+
+DECIDING_ROLES = frozenset({Role.ADMIN, Role.REVIEWER})
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """A person with an account."""
+
+    id: str
+    username: str
+    display_name: str
+    role: Role
+    has_password: bool
+    created_at: datetime
+
+    @property
+    def may_decide(self) -> bool:
+        return self.role in DECIDING_ROLES
+
+
+class NameTaken(PeopleProblem):
+    """There is an account of that name, perhaps written otherwise."""
+
+
+class BadName(PeopleProblem):
+    """Not a user name."""
+
+
+class WeakPassword(PeopleProblem):
+    """Too short, too long, or the user name itself."""
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    """What `insert_account` needs; the password is hashed already."""
+
+    username: str
+    display_name: str
+    role: Role
+    password_hash: str | None
+
+
+def checked_username(username: str) -> str:
+    """The name, trimmed.
+
+    Raises:
+        BadName
+    """
+    username = username.strip()
+    if _USERNAME.fullmatch(username) is None:
+        raise BadName(
+            f"{username!r} is not a user name", "Use letters, digits and . - _ @ +, at most 64, such as ana.ruiz."
+        )
+    return username
+
+
+def fold(name: str) -> str:
+    """Names that look alike are one name: case and compatibility forms do not count."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
+
+
+class Passwords:
+    """Hashing and checking. Both take tens of milliseconds by design, so never inside a change, and in a thread."""
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self._hasher = hasher
+        # Verified in place of an unknown name's hash, so that both take as long.
+        self._decoy = hasher.hash(new_secret("decoy"))
+
+    def hash(self, username: str, password: str) -> str:
+        """The hash to keep.
+
+        Raises:
+            WeakPassword
+        """
+        least, most = PASSWORD_LIMITS
+        if not least <= len(password) <= most:
+            raise WeakPassword(
+                f"the password has {len(password)} characters; it needs {least} to {most}",
+                "A few words that nobody would guess are easier to type than symbols.",
+            )
+        if fold(password) == fold(username):
+            raise WeakPassword("the password is the user name", "Choose something that others cannot guess.")
+        return self._hasher.hash(password)
+
+    def matches(self, stored: str | None, password: str) -> bool:
+        """Whether this is the password of that hash; with no hash, no, after as long a time."""
+        try:
+            self._hasher.verify(stored or self._decoy, password)
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            return False
+        return stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether the hash was made with weaker settings than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+
+def count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(tables.reviewers)).scalar_one()
+
+
+def everybody(connection: Connection) -> list[Reviewer]:
+    rows = connection.execute(select(tables.reviewers).order_by(tables.reviewers.c.username_key))
+    return [reviewer_of(row) for row in rows]
+
+
+def row_named(connection: Connection, username: str) -> Any:
+    """The row with that name, however it is written; or None."""
+    return connection.execute(
+        select(tables.reviewers).where(tables.reviewers.c.username_key == fold(username))
+    ).one_or_none()
+
+
+def reviewer_with_id(connection: Connection, reviewer_id: str) -> Reviewer:
+    return reviewer_of(connection.execute(select(tables.reviewers).where(tables.reviewers.c.id == reviewer_id)).one())
+
+
+def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
+    """Make the account.
+
+    Raises:
+        NameTaken
+    """
+    if row_named(transaction.connection, account.username) is not None:
+        raise NameTaken(f"there is an account named {account.username} already", "Choose another name.")
+    reviewer_id = new_id("usr")
+    transaction.connection.execute(
+        insert(tables.reviewers).values(
+            id=reviewer_id,
+            username=account.username,
+            username_key=fold(account.username),
+            display_name=account.display_name,
+            role=account.role.value,
+            password_hash=account.password_hash,
+            created_at=transaction.now,
+        )
+    )
+    transaction.touch(PEOPLE)
+    return reviewer_with_id(transaction.connection, reviewer_id)
+
+
+def replace_password_hash(transaction: Transaction, reviewer_id: str, password_hash: str) -> None:
+    transaction.connection.execute(
+        update(tables.reviewers).where(tables.reviewers.c.id == reviewer_id).values(password_hash=password_hash)
+    )
+    transaction.touch(PEOPLE)
+
+
+def reviewer_of(row: Any) -> Reviewer:
+    return Reviewer(
+        row.id, row.username, row.display_name, Role(row.role), row.password_hash is not None, row.created_at
+    )

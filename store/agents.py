@@ -1,0 +1,149 @@
+"""Agents and their tokens. A token is shown once and kept as a hash; a revoked agent is known and refused."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from store import tables
+from store.database import Database, Transaction
+from store.identifiers import new_id, new_secret, secret_sha256
+from store.problems import AgentProblem
+from store.signals import PEOPLE
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+_BAD_NAME_HINT = "Use letters, digits, dot, dash and underscore, at most 64, starting with a letter or digit."
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A program that calls tools. `last_asked_at` is when it last opened a request."""
+
+    id: str
+    name: str
+    owner: str | None
+    workflow: str | None
+    created_at: datetime
+    revoked_at: datetime | None = None
+    last_asked_at: datetime | None = None
+
+
+class Agents:
+    """Making, finding and revoking agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, name: str, *, owner: str | None = None, workflow: str | None = None) -> tuple[Agent, str]:
+        """A new agent, or a further token for one that exists; and the token, which is shown this once.
+
+        Raises:
+            AgentProblem: the name is malformed, the agent was revoked, or it has another owner.
+        """
+        _check_name(name)
+        token = new_secret("ast")
+
+        def change(transaction: Transaction) -> Agent:
+            agent = _find_or_make(transaction, name, owner, workflow)
+            if owner is not None and agent.owner != owner:
+                raise AgentProblem(
+                    f"the agent {name} belongs to {agent.owner or 'nobody'}, not to {owner}",
+                    "Choose another name, or leave --owner out to add a token for it.",
+                )
+            transaction.connection.execute(
+                insert(tables.agent_tokens).values(
+                    token_sha256=secret_sha256(token), agent_id=agent.id, created_at=transaction.now
+                )
+            )
+            transaction.touch(PEOPLE)
+            return agent
+
+        return await self._database.write(change), token
+
+    async def enrol(self, name: str) -> Agent:
+        """The agent of that name for the local bridge, found or made, without a token.
+
+        Raises:
+            AgentProblem: the name is malformed, or the agent was revoked.
+        """
+        _check_name(name)
+        known = await self._database.read(lambda connection: _by_name(connection, name))
+        if known is not None and known.revoked_at is None:
+            return known
+        return await self._database.write(lambda transaction: _find_or_make(transaction, name, None, None))
+
+    async def authenticate(self, token: str) -> Agent | None:
+        """The agent whose token this is; None for unknown and revoked ones alike."""
+        digest = secret_sha256(token)
+
+        def query(connection: Connection) -> Agent | None:
+            row = connection.execute(
+                select(tables.agents)
+                .join(tables.agent_tokens, tables.agent_tokens.c.agent_id == tables.agents.c.id)
+                .where(
+                    tables.agent_tokens.c.token_sha256 == digest,
+                    tables.agent_tokens.c.revoked_at.is_(None),
+                    tables.agents.c.revoked_at.is_(None),
+                )
+            ).one_or_none()
+            return None if row is None else _agent(row)
+
+        return await self._database.read(query)
+
+    async def revoke(self, name: str) -> bool:
+        """Refuse this agent from now on, with every token it has; whether there was one to revoke."""
+
+        def change(transaction: Transaction) -> bool:
+            agents = tables.agents
+            revoked = transaction.connection.execute(
+                update(agents)
+                .where(agents.c.name == name, agents.c.revoked_at.is_(None))
+                .values(revoked_at=transaction.now)
+            )
+            transaction.touch(PEOPLE)
+            return revoked.rowcount == 1
+
+        return await self._database.write(change)
+
+    async def list(self) -> list[Agent]:
+        """All agents by name, revoked ones too."""
+
+        def query(connection: Connection) -> list[Agent]:
+            requests = tables.requests.c
+            newest = select(requests.agent_id, func.max(requests.opened_at).label("asked")).group_by(requests.agent_id)
+            asked = {row.agent_id: row.asked for row in connection.execute(newest)}
+            rows = connection.execute(select(tables.agents).order_by(tables.agents.c.name))
+            return [_agent(row, asked.get(row.id)) for row in rows]
+
+        return await self._database.read(query)
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise AgentProblem(f"{name!r} is not a name for an agent", _BAD_NAME_HINT)
+
+
+def _find_or_make(transaction: Transaction, name: str, owner: str | None, workflow: str | None) -> Agent:
+    known = _by_name(transaction.connection, name)
+    if known is not None:
+        if known.revoked_at is not None:
+            raise AgentProblem(f"the agent {name} was revoked", "Choose another name: a revoked one stays revoked.")
+        return known
+    agent = Agent(new_id("agt"), name, owner, workflow, transaction.now)
+    transaction.connection.execute(
+        insert(tables.agents).values(
+            id=agent.id, name=name, owner=owner, workflow=workflow, created_at=agent.created_at
+        )
+    )
+    transaction.touch(PEOPLE)
+    return agent
+
+
+def _by_name(connection: Connection, name: str) -> Agent | None:
+    row = connection.execute(select(tables.agents).where(tables.agents.c.name == name)).one_or_none()
+    return None if row is None else _agent(row)
+
+
+def _agent(row: Row[tuple[object, ...]], last_asked_at: datetime | None = None) -> Agent:
+    return Agent(row.id, row.name, row.owner, row.workflow, row.created_at, row.revoked_at, last_asked_at)

@@ -1,0 +1,146 @@
+"""A card: exactly what a reviewer is shown of a request, and the hash that a decision names. Pure.
+
+A card is an immutable snapshot, made once when the request opens. What a page adds live (who else looks, whether the
+agent still waits) is not part of it. Two cards with one hash show the same thing; pages and channels only render it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+
+from store.lifecycle import Kind
+from store.moments import from_text, to_text
+from store.questions import AnyQuestion, AskApproval, Style, load_question
+
+FORMAT = "assent/card/v1"
+
+
+@dataclass(frozen=True)
+class Button:
+    """One way to answer. `effect` is printed beside it: what the agent receives."""
+
+    id: str
+    label: str
+    style: Style
+    approves: bool
+    effect: str
+
+
+DECLINE = Button("decline", "Decline", Style.SECONDARY, False, "the agent receives: declined")
+ASK_BACK = Button("return", "Ask back", Style.SECONDARY, False, "the agent receives: your comment")
+_ANSWERS = {
+    Kind.SELECTION: Button("answer", "Send selection", Style.PRIMARY, True, "the agent receives: what you selected"),
+    Kind.FORM: Button(
+        "answer", "Send form", Style.PRIMARY, True, "the agent receives: these values; passwords as handles"
+    ),
+    Kind.TEXT_INPUT: Button("answer", "Send text", Style.PRIMARY, True, "the agent receives: this text"),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is shown. `notices` are Assent's own remarks, never the agent's."""
+
+    request_id: str
+    agent: str
+    owner: str | None
+    question: AnyQuestion
+    opened_at: datetime
+    expires_at: datetime
+    notices: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        return self.question.kind
+
+    @property
+    def title(self) -> str:
+        return self.question.headline
+
+    @property
+    def buttons(self) -> tuple[Button, ...]:
+        """The ways to answer; `decline` and `ask_back` are always there besides."""
+        if isinstance(self.question, AskApproval):
+            return tuple(
+                Button(
+                    option.id,
+                    option.label,
+                    option.style,
+                    option.approves,
+                    f"the agent receives: {'approved' if option.approves else 'not approved'}",
+                )
+                for option in self.question.options
+            )
+        return (_ANSWERS[self.question.kind],)
+
+    @property
+    def decline(self) -> Button:
+        return DECLINE
+
+    @property
+    def ask_back(self) -> Button:
+        return ASK_BACK
+
+    def content(self) -> dict[str, Any]:
+        """Everything the card shows, as JSON."""
+        return {
+            "format": FORMAT,
+            "request_id": self.request_id,
+            "kind": self.kind.value,
+            "agent": self.agent,
+            "owner": self.owner,
+            "opened_at": to_text(self.opened_at),
+            "expires_at": to_text(self.expires_at),
+            "question": self.question.substance(),
+            "buttons": [_button(button) for button in (*self.buttons, self.decline, self.ask_back)],
+            "notices": list(self.notices),
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the RFC 8785 form of `content`."""
+        return canonical_sha256(self.content())
+
+
+def _button(button: Button) -> dict[str, Any]:
+    return {
+        "id": button.id,
+        "label": button.label,
+        "style": button.style.value,
+        "approves": button.approves,
+        "effect": button.effect,
+    }
+
+
+def load_card(content: Mapping[str, Any]) -> Card:
+    """A stored card, read back. The caller compares its hash with the stored one: see `store.requests`."""
+    return Card(
+        request_id=content["request_id"],
+        agent=content["agent"],
+        owner=content["owner"],
+        question=load_question(Kind(content["kind"]), content["question"]),
+        opened_at=from_text(content["opened_at"]),
+        expires_at=from_text(content["expires_at"]),
+        notices=tuple(content["notices"]),
+    )
+
+
+def canonical_sha256(value: Any) -> str:
+    """Hex SHA-256 of a JSON value in its RFC 8785 form: the same for every spelling of the same value."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def fingerprint(agent_id: str, question: AnyQuestion) -> str:
+    """What makes a question the same question: who asks, which tool, which arguments; not how long to wait."""
+    return canonical_sha256(
+        {
+            "label": "assent/fingerprint/v1",
+            "agent": agent_id,
+            "tool": question.kind.value,
+            "arguments": question.substance(),
+        }
+    )

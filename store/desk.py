@@ -1,0 +1,188 @@
+"""The desk: every use case of a request, for the agent's side and the reviewers' side alike.
+
+Each method is one change or one query; whatever is decided, is decided inside the database's writer. What is in memory
+here (who is on the line at this moment) is for display only: losing it changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import anyio
+from sqlalchemy import Connection, func, select
+
+from store import asking, deciding, requests, tables
+from store.agents import Agent
+from store.answers import Answer
+from store.asking import Limits, Report, Superseded, Ticket
+from store.database import Database
+from store.deciding import Decision, Statement
+from store.lifecycle import Surface
+from store.people import Reviewer
+from store.questions import AnyQuestion
+from store.requests import HISTORY_PAGE, RequestView
+from store.signals import INBOX, PRESENCE, Signals
+from store.vault.credentials import any_credentials
+from store.vault.keys import KeyProvider
+
+LONGEST_NAP = 60.0
+
+
+class Desk:
+    """Requests, from question to consequence."""
+
+    def __init__(self, database: Database, keys: KeyProvider, limits: Limits | None = None) -> None:
+        self._database = database
+        self._keys = keys
+        self._limits = limits or Limits()
+        self._on_the_line: Counter[str] = Counter()
+
+    @property
+    def signals(self) -> Signals:
+        return self._database.signals
+
+    def now(self) -> datetime:
+        return self._database.clock()
+
+    # The agent's side
+
+    async def ask(self, agent: Agent, question: AnyQuestion) -> Ticket:
+        """Post a question, or attach to the same one; see `store.asking.ask`."""
+        return await self._database.write(lambda change: asking.ask(change, agent, question, self._limits))
+
+    async def attach(self, agent: Agent, request_id: str) -> Ticket | None:
+        """Wait on a request of this agent by its id; None when there is none."""
+        return await self._database.write(lambda change: asking.attach(change, agent, request_id))
+
+    async def standing(self, ticket: Ticket) -> Report | Superseded:
+        """How a ticket's request stands."""
+        return await self._database.read(lambda connection: asking.standing(connection, ticket))
+
+    async def claim(self, ticket: Ticket) -> Report | Superseded:
+        """Take the outcome for this call, before it is written to the caller."""
+        return await self._database.write(lambda change: asking.claim(change, ticket))
+
+    async def settle(self, ticket: Ticket, *, delivered: bool) -> None:
+        """Say how writing it went."""
+        await self._database.write(lambda change: asking.settle(change, ticket, delivered=delivered))
+
+    async def withdraw(self, agent: Agent, request_id: str) -> Report | None:
+        """Take a question back; None when this agent has no such request."""
+        return await self._database.write(lambda change: asking.withdraw(change, agent, request_id))
+
+    async def report_consequence(
+        self, agent: Agent, request_id: str, result: str, details: str | None
+    ) -> Report | None:
+        """Keep what came of a decision; None when this agent has no such request."""
+        return await self._database.write(
+            lambda change: asking.report_consequence(change, agent, request_id, result, details)
+        )
+
+    @contextmanager
+    def on_the_line(self, request_id: str) -> Iterator[None]:
+        """Shown on the card while the block runs: an agent waits for this answer right now."""
+        self._on_the_line[request_id] += 1
+        self.signals.publish([PRESENCE])
+        try:
+            yield
+        finally:
+            self._on_the_line[request_id] -= 1
+            if not self._on_the_line[request_id]:
+                del self._on_the_line[request_id]
+            self.signals.publish([PRESENCE])
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The requests whose agent is on the line."""
+        return frozenset(self._on_the_line)
+
+    # The reviewers' side
+
+    async def inbox(self) -> list[RequestView]:
+        """What is open, oldest deadline first."""
+        waiting = self.waiting
+        return await self._database.read(
+            lambda connection: requests.views(connection, requests.inbox(connection), waiting)
+        )
+
+    async def history(
+        self, search: str = "", *, before: str | None = None, limit: int = HISTORY_PAGE, agent: str | None = None
+    ) -> list[RequestView]:
+        """What is closed, newest first; `before` is the last request_id of the page before."""
+
+        def query(connection: Connection) -> list[RequestView]:
+            rows = requests.history(connection, search, before=before, limit=limit, agent=agent)
+            return requests.views(connection, rows, frozenset())
+
+        return await self._database.read(query)
+
+    async def view(self, request_id: str) -> RequestView | None:
+        """A request, without recording that anybody saw it."""
+        waiting = self.waiting
+
+        def query(connection: Connection) -> RequestView | None:
+            row = requests.find(connection, request_id)
+            return None if row is None else requests.views(connection, [row], waiting)[0]
+
+        return await self._database.read(query)
+
+    async def show(self, reviewer: Reviewer, request_id: str, surface: Surface) -> RequestView | None:
+        """A request for this reviewer to decide on: that they were shown this card is recorded first.
+
+        Raises:
+            DatabaseProblem: the card is not the one that was posted; or the record could not be written.
+        """
+
+        def seen(connection: Connection) -> bool:
+            row = requests.find(connection, request_id)
+            return row is None or deciding.was_shown(connection, reviewer, row, surface)
+
+        if not await self._database.read(seen):
+            await self._database.write(lambda change: deciding.show(change, reviewer, request_id, surface))
+        return await self.view(request_id)
+
+    async def decide(
+        self,
+        reviewer: Reviewer,
+        request_id: str,
+        *,
+        card_sha256: str,
+        answer: Answer,
+        comment: str | None,
+        surface: Surface,
+        authenticated_by: str,
+    ) -> Decision:
+        """Answer a request. Everything but `Decided` wrote nothing; see `store.deciding`."""
+        statement = Statement(reviewer, card_sha256, answer, comment, surface, authenticated_by)
+        waiting = self.waiting
+        return await self._database.write(
+            lambda change: deciding.decide(change, request_id, statement, self._keys, waiting)
+        )
+
+    # The clock's side
+
+    async def expire_due(self) -> int:
+        """Close what is over time; how many that were."""
+        return await self._database.write(deciding.expire_due)
+
+    async def next_deadline(self) -> datetime | None:
+        """When the next open request expires."""
+        query = select(func.min(tables.requests.c.expires_at)).where(requests.is_open())
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+    async def keep_deadlines(self) -> None:
+        """Run until cancelled: every request expires on time, and at once after a downtime."""
+        with self.signals.listen(INBOX) as listener:
+            while True:
+                await self.expire_due()
+                deadline = await self.next_deadline()
+                # Never one long sleep: a machine that slept, or a clock that was set, must not delay a deadline.
+                nap = LONGEST_NAP if deadline is None else (deadline - self.now()).total_seconds()
+                with anyio.move_on_after(min(max(nap, 0.0), LONGEST_NAP)):
+                    await listener.changed()
+
+
+def needs_key(database: Database) -> bool:
+    """Whether secrets are sealed in this database: then the server must not start without their key."""
+    return database.read_now(any_credentials)

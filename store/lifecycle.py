@@ -1,0 +1,114 @@
+"""The life of a request: its kinds, states and outcomes, and the one table of transitions.
+
+Invariants:
+
+- `TRANSITIONS` holds every move there is; nothing else decides what may follow what.
+- `closed` has no way out: an outcome is final.
+- `decide` starts at `shown` only: nobody decides what they were not shown.
+- Agents coming and going are not events here. A broken connection ends a wait, never a request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The four questions an agent can put to people."""
+
+    APPROVAL = "approval"
+    SELECTION = "selection"
+    FORM = "form"
+    TEXT_INPUT = "text_input"
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    PENDING = "pending"
+    SHOWN = "shown"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ANSWERED = "answered"
+    DECLINED = "declined"
+    RETURNED = "returned"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Event(StrEnum):
+    """What can happen to a request."""
+
+    SHOW = "show"
+    DECIDE = "decide"
+    EXPIRE = "expire"
+    WITHDRAW = "withdraw"
+
+
+class Surface(StrEnum):
+    """Where a reviewer was shown a card."""
+
+    RENDERED_PAGE = "rendered_page"
+    FETCHED_JSON = "fetched_json"
+
+
+OPEN_STATES = frozenset({State.PENDING, State.SHOWN})
+DECISIONS = frozenset({Outcome.ANSWERED, Outcome.DECLINED, Outcome.RETURNED})
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A move to `state`; `outcomes` are the ends it may carry, empty while the request stays open."""
+
+    state: State
+    outcomes: frozenset[Outcome] = frozenset()
+
+
+_SHOWN = Transition(State.SHOWN)
+_DECIDED = Transition(State.CLOSED, DECISIONS)
+_EXPIRED = Transition(State.CLOSED, frozenset({Outcome.EXPIRED}))
+_WITHDRAWN = Transition(State.CLOSED, frozenset({Outcome.WITHDRAWN}))
+
+TRANSITIONS: Mapping[tuple[State, Event], Transition] = {
+    (State.PENDING, Event.SHOW): _SHOWN,
+    (State.PENDING, Event.EXPIRE): _EXPIRED,
+    (State.PENDING, Event.WITHDRAW): _WITHDRAWN,
+    (State.SHOWN, Event.SHOW): _SHOWN,
+    (State.SHOWN, Event.DECIDE): _DECIDED,
+    (State.SHOWN, Event.EXPIRE): _EXPIRED,
+    (State.SHOWN, Event.WITHDRAW): _WITHDRAWN,
+}
+
+
+class ImpossibleTransition(ValueError):
+    """The table has no such move; the caller's mistake, never a reviewer's."""
+
+
+def transition(event: Event, outcome: Outcome | None = None) -> tuple[frozenset[State], Transition]:
+    """The states that `event` may start from, and where it leads.
+
+    Every row of one event leads to the same place, so a compare-and-set can name all old states at once.
+
+    Raises:
+        ImpossibleTransition: `outcome` is not an end that `event` can bring about.
+    """
+    moves = {old: move for (old, on), move in TRANSITIONS.items() if on is event}
+    target = next(iter(moves.values()))
+    allowed: frozenset[Outcome | None] = target.outcomes or frozenset({None})
+    if outcome not in allowed:
+        raise ImpossibleTransition(f"{event} cannot end as {outcome}")
+    return frozenset(moves), target
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, for the documentation."""
+    lines = ["stateDiagram-v2", "    [*] --> pending"]
+    for (old, event), move in TRANSITIONS.items():
+        ends = ", ".join(o for o in Outcome if o in move.outcomes)
+        lines.append(f"    {old} --> {move.state}: {event}{f' ({ends})' if ends else ''}")
+    lines.append("    closed --> [*]")
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""What is known of a request, as people and agents may see it; and the queries that find it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+
+from store import tables
+from store.card import Card, load_card
+from store.lifecycle import OPEN_STATES, Kind, Outcome, State
+from store.problems import DatabaseProblem
+from store.questions import Risk
+
+HISTORY_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What the agent says came of a decision."""
+
+    at: datetime
+    result: str
+    details: str | None
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """A request as reviewers may see it. No secret is ever in it: passwords stand as handles under `credentials`."""
+
+    request_id: str
+    kind: Kind
+    state: State
+    outcome: Outcome | None
+    title: str
+    agent: str
+    owner: str | None
+    risk: Risk | None
+    workflow: str | None
+    follows: str | None
+    opened_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None
+    decided_by: str | None
+    authenticated_by: str | None
+    comment: str | None
+    answer: Mapping[str, Any] | None
+    may_proceed: bool
+    delivered_at: datetime | None
+    agent_waiting: bool
+    seen_by: tuple[str, ...]
+    consequences: tuple[Consequence, ...]
+    card: Card
+    card_sha256: str
+
+
+def find(connection: Connection, request_id: str) -> Any:
+    """The row of a request, or None."""
+    return connection.execute(select(tables.requests).where(tables.requests.c.id == request_id)).one_or_none()
+
+
+def is_open() -> Any:
+    """The condition of still being answerable."""
+    return tables.requests.c.state.in_([state.value for state in OPEN_STATES])
+
+
+def checked_card(row: Any) -> Card:
+    """The card of a row, after comparing it with its hash: what was shown is what is decided.
+
+    Raises:
+        DatabaseProblem: the row was changed outside Assent.
+    """
+    card = load_card(row.card)
+    if card.sha256 != row.card_sha256:
+        raise DatabaseProblem(
+            f"the card of {row.id} is not the one that was posted: its row was changed",
+            "Nothing can be decided on it. Find out who writes to the database; let the agent ask again.",
+        )
+    return card
+
+
+def inbox(connection: Connection) -> list[Any]:
+    """Open rows, oldest deadline first."""
+    requests = tables.requests
+    return list(connection.execute(select(requests).where(is_open()).order_by(requests.c.expires_at, requests.c.id)))
+
+
+def history(
+    connection: Connection, search: str, *, before: str | None, limit: int, agent: str | None = None
+) -> Sequence[Any]:
+    """Closed rows, newest first, where every word of `search` is found; from after the row `before` on."""
+    columns = tables.requests.c
+    query = select(tables.requests).where(columns.state == State.CLOSED.value)
+    if agent is not None:
+        query = query.where(columns.agent_name == agent)
+    for word in search.split():
+        searched = (
+            columns.title,
+            columns.agent_name,
+            columns.comment,
+            columns.decided_by,
+            columns.workflow,
+            columns.id,
+        )
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in searched)))
+    last = find(connection, before) if before else None
+    if last is not None and last.closed_at is not None:
+        query = query.where(
+            or_(columns.closed_at < last.closed_at, and_(columns.closed_at == last.closed_at, columns.id < last.id))
+        )
+    return connection.execute(query.order_by(columns.closed_at.desc(), columns.id.desc()).limit(limit)).all()
+
+
+def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) -> list[RequestView]:
+    """Rows with what belongs to them; `waiting` are the requests whose agent is on the line."""
+    rows = list(rows)
+    ids = [row.id for row in rows]
+    seen: dict[str, list[str]] = {}
+    for show in connection.execute(
+        select(tables.shows.c.request_id, tables.shows.c.display_name)
+        .where(tables.shows.c.request_id.in_(ids))
+        .order_by(tables.shows.c.at)
+    ):
+        names = seen.setdefault(show.request_id, [])
+        if show.display_name not in names:
+            names.append(show.display_name)
+    told: dict[str, list[Consequence]] = {}
+    for row in connection.execute(
+        select(tables.consequences).where(tables.consequences.c.request_id.in_(ids)).order_by(tables.consequences.c.at)
+    ):
+        told.setdefault(row.request_id, []).append(Consequence(row.at, row.result, row.details))
+    return [_view(row, tuple(seen.get(row.id, ())), tuple(told.get(row.id, ())), row.id in waiting) for row in rows]
+
+
+def _view(row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, ...], waiting: bool) -> RequestView:
+    return RequestView(
+        request_id=row.id,
+        kind=Kind(row.kind),
+        state=State(row.state),
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        title=row.title,
+        agent=row.agent_name,
+        owner=row.owner,
+        risk=None if row.risk is None else Risk(row.risk),
+        workflow=row.workflow,
+        follows=row.follows,
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+        closed_at=row.closed_at,
+        decided_by=row.decided_by,
+        authenticated_by=row.authenticated_by,
+        comment=row.comment,
+        answer=row.answer,
+        may_proceed=row.may_proceed,
+        delivered_at=row.delivered_at,
+        agent_waiting=waiting,
+        seen_by=seen_by,
+        consequences=consequences,
+        card=load_card(row.card),
+        card_sha256=row.card_sha256,
+    )

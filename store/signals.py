@@ -1,0 +1,93 @@
+"""Wake-ups: who waits for a change learns that there was one, and reads the truth from the store.
+
+A wake-up says "look", never what happened. It may come once too often; it is never missed between two calls of
+`Listener.changed`, because the listener is registered before its owner first reads.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+INBOX = "inbox"
+"""Topic: something about any request changed. A single request's topic is its id."""
+
+PRESENCE = "presence"
+"""Topic: an agent came to wait for an answer, or left. Display only; the truth is in `Desk.waiting`."""
+
+PEOPLE = "people"
+"""Topic: an account, a session, an agent or a token changed."""
+
+
+class Listener:
+    """One owner's ear, bound to the event loop it was made in."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    async def changed(self) -> None:
+        """Return once something was published since the last return."""
+        await self._event.wait()
+        self._event.clear()
+
+    def wake(self) -> None:
+        """Publish to this listener; from its own loop only."""
+        self._event.set()
+
+
+class Signals:
+    """Listeners by topic. `publish` may be called from any thread, `listen` from an event loop."""
+
+    def __init__(self, on_listen: Callable[[], None] = lambda: None) -> None:
+        self._lock = threading.Lock()
+        self._listeners: dict[str, set[Listener]] = {}
+        self._on_listen = on_listen
+
+    @contextmanager
+    def listen(self, *topics: str) -> Iterator[Listener]:
+        """A listener on these topics until the block ends."""
+        listener = Listener()
+        with self._lock:
+            for topic in topics:
+                self._listeners.setdefault(topic, set()).add(listener)
+        self._on_listen()
+        try:
+            yield listener
+        finally:
+            with self._lock:
+                for topic in topics:
+                    listeners = self._listeners[topic]
+                    listeners.discard(listener)
+                    if not listeners:
+                        del self._listeners[topic]
+
+    @property
+    def anyone(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self._listeners)
+
+    def publish(self, topics: Iterable[str]) -> None:
+        """Wake everybody who listens to one of `topics`."""
+        with self._lock:
+            woken = {listener for topic in topics for listener in self._listeners.get(topic, ())}
+        self._wake(woken)
+
+    def publish_all(self) -> None:
+        """Wake everybody: another process changed something, and did not say what."""
+        with self._lock:
+            woken = {listener for listeners in self._listeners.values() for listener in listeners}
+        self._wake(woken)
+
+    def _wake(self, woken: set[Listener]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Listener]] = {}
+        for listener in woken:
+            by_loop.setdefault(listener.loop, []).append(listener)
+        for loop, listeners in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_wake_each, listeners)
+
+
+def _wake_each(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        listener.wake()

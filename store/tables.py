@@ -1,0 +1,202 @@
+"""The tables. Columns only, no behaviour: rows change in use cases, through the one writer."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect, Index, LargeBinary, String, Table, Text, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from store.moments import from_text, to_text
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware moment kept as sortable text; see `store.moments`."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else to_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_text(value)
+
+
+class ReviewerRow(SQLModel, table=True):
+    """A person with an account on the review site."""
+
+    __tablename__ = "reviewers"
+    id: str = Field(primary_key=True)
+    username: str
+    username_key: str = Field(unique=True, description="The name with case and compatibility forms folded.")
+    display_name: str
+    role: str
+    password_hash: str | None = None
+    created_at: datetime = Field(sa_type=UtcTime)
+
+
+class PasskeyRow(SQLModel, table=True):
+    """A WebAuthn credential of a reviewer."""
+
+    __tablename__ = "passkeys"
+    id: str = Field(primary_key=True)
+    reviewer_id: str = Field(foreign_key="reviewers.id", index=True)
+    credential_id: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    public_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sign_count: int
+    name: str
+    transports: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = Field(sa_type=UtcTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class SessionRow(SQLModel, table=True):
+    """A signed-in browser, known by the hash of its cookie."""
+
+    __tablename__ = "sessions"
+    secret_sha256: str = Field(primary_key=True)
+    id: str = Field(unique=True)
+    reviewer_id: str = Field(foreign_key="reviewers.id", index=True)
+    method: str
+    client: str
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+    last_seen_at: datetime = Field(sa_type=UtcTime)
+
+
+class SetupLinkRow(SQLModel, table=True):
+    """A one-time way to make the first account."""
+
+    __tablename__ = "setup_links"
+    token_sha256: str = Field(primary_key=True)
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+
+
+class ReviewerTokenRow(SQLModel, table=True):
+    """A token that reads as a reviewer and decides nothing."""
+
+    __tablename__ = "reviewer_tokens"
+    token_sha256: str = Field(primary_key=True)
+    reviewer_id: str = Field(foreign_key="reviewers.id", index=True)
+    created_at: datetime = Field(sa_type=UtcTime)
+
+
+class AgentRow(SQLModel, table=True):
+    """A program that calls tools."""
+
+    __tablename__ = "agents"
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    owner: str | None = None
+    workflow: str | None = None
+    created_at: datetime = Field(sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class AgentTokenRow(SQLModel, table=True):
+    """A token of an agent, kept as its hash."""
+
+    __tablename__ = "agent_tokens"
+    token_sha256: str = Field(primary_key=True)
+    agent_id: str = Field(foreign_key="agents.id", index=True)
+    created_at: datetime = Field(sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class RequestRow(SQLModel, table=True):
+    """One question, from the moment it was asked to what became of its answer."""
+
+    __tablename__ = "requests"
+    __table_args__ = (
+        Index("requests_open", "state", "expires_at"),
+        Index("requests_closed", "closed_at"),
+        Index("requests_same", "agent_id", "fingerprint"),
+        Index("requests_key", "agent_id", "idempotency_key"),
+    )
+    id: str = Field(primary_key=True)
+    kind: str
+    agent_id: str = Field(foreign_key="agents.id")
+    agent_name: str
+    owner: str | None = None
+    state: str
+    outcome: str | None = None
+    title: str
+    risk: str | None = None
+    workflow: str | None = None
+    follows: str | None = None
+    fingerprint: str
+    idempotency_key: str | None = None
+    card: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    card_sha256: str
+    opened_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    decided_by_id: str | None = Field(default=None, foreign_key="reviewers.id")
+    decided_by: str | None = Field(default=None, description="The name as it was then.")
+    authenticated_by: str | None = None
+    surface: str | None = None
+    comment: str | None = Field(default=None, sa_column=Column(Text))
+    answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    may_proceed: bool = False
+    attachment: str | None = Field(default=None, description="The call that carries the answer: the newest one.")
+    claimed_by: str | None = Field(default=None, description="The call that the answer is being written to.")
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class ShowRow(SQLModel, table=True):
+    """That a reviewer was shown a card, where and when first."""
+
+    __tablename__ = "shows"
+    request_id: str = Field(primary_key=True, foreign_key="requests.id")
+    reviewer_id: str = Field(primary_key=True, foreign_key="reviewers.id")
+    card_sha256: str = Field(primary_key=True)
+    surface: str = Field(primary_key=True)
+    display_name: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class ConsequenceRow(SQLModel, table=True):
+    """What an agent says came of a decision that it carried out itself."""
+
+    __tablename__ = "consequences"
+    id: str = Field(primary_key=True)
+    request_id: str = Field(foreign_key="requests.id", index=True)
+    result: str
+    details: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class CredentialRow(SQLModel, table=True):
+    """A sealed secret; see `store.vault.sealing` for the bytes."""
+
+    __tablename__ = "credentials"
+    handle: str = Field(primary_key=True)
+    agent_id: str = Field(foreign_key="agents.id", index=True)
+    request_id: str = Field(foreign_key="requests.id", index=True)
+    field: str
+    version: int
+    kid: str
+    wrapped_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_type=UtcTime)
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The Core table that a row class declares."""
+    table = row.__table__  # type: ignore[attr-defined]
+    assert isinstance(table, Table)
+    return table
+
+
+reviewers = table_of(ReviewerRow)
+passkeys = table_of(PasskeyRow)
+sessions = table_of(SessionRow)
+setup_links = table_of(SetupLinkRow)
+reviewer_tokens = table_of(ReviewerTokenRow)
+agents = table_of(AgentRow)
+agent_tokens = table_of(AgentTokenRow)
+requests = table_of(RequestRow)
+shows = table_of(ShowRow)
+consequences = table_of(ConsequenceRow)
+credentials = table_of(CredentialRow)

@@ -1,0 +1,136 @@
+"""The agents' side on a real port, in the test's own loop, beside the desk that answers: two sides of one table."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2
+import uvicorn
+from anyio.abc import TaskGroup
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from server.agent_gate import AgentGate
+from server.mcp_server import create_endpoint, create_mcp_server
+from server.tools.calls import ToolCalls
+from server.waiting import Drain, Waiting
+from store.agents import Agents
+from store.desk import Desk
+from store.requests import RequestView
+from store.signals import INBOX, PRESENCE
+
+LEGACY, MODERN = "legacy", "auto"
+ERAS = (LEGACY, MODERN)
+BRIDGE_SECRET = "the bridge's secret"
+
+
+@dataclass
+class Serving:
+    """A running server. `drain` is what a stop sets first."""
+
+    url: str
+    desk: Desk
+    drain: Drain
+
+    @asynccontextmanager
+    async def client(self, token: str, era: str = MODERN) -> AsyncIterator[Client]:
+        """The official client, connected as the agent of this token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+            transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
+            async with Client(transport, mode=era, cache=None) as client:
+                yield client
+
+    async def card(self, *, waiting: bool = True, besides: frozenset[str] = frozenset()) -> RequestView:
+        """The next open request; with `waiting`, once its agent is on the line."""
+        with self.desk.signals.listen(INBOX, PRESENCE) as listener, anyio.fail_after(20):
+            while True:
+                for view in await self.desk.inbox():
+                    if view.request_id not in besides and (view.agent_waiting or not waiting):
+                        return view
+                await listener.changed()
+
+    async def hung_up(self, request_id: str) -> None:
+        """Return once no agent waits for this answer any more."""
+        with self.desk.signals.listen(PRESENCE) as listener, anyio.fail_after(20):
+            while request_id in self.desk.waiting:
+                await listener.changed()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
+@asynccontextmanager
+async def serving(desk: Desk, agents: Agents) -> AsyncIterator[Serving]:
+    """A server on a free port, until the block ends."""
+    drain = Drain()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        calls = ToolCalls(desk, Waiting(desk, drain), review_url=lambda id_: f"http://review.test/requests/{id_}")
+        endpoint = create_endpoint(
+            create_mcp_server(calls, version="1", website_url="http://review.test"),
+            hosts=frozenset({host}),
+            origins=frozenset({f"http://{host}"}),
+        )
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            async with endpoint.sessions.run():
+                yield
+
+        gate = AgentGate(endpoint.app, agents, bridge_secret=BRIDGE_SECRET)
+        app = Starlette(routes=[Route("/mcp", gate)], lifespan=lifespan)
+        server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+        task = asyncio.create_task(server._serve([listener]))
+        await server.answering.wait()
+        try:
+            yield Serving(f"http://{host}", desk, drain)
+        finally:
+            server.should_exit = server.force_exit = True
+            await task
+
+
+class Outcome:
+    """What a call running beside the test came to."""
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.value: Any = None
+
+    async def result(self) -> dict[str, Any]:
+        """The structured result, once there is one."""
+        with anyio.fail_after(20):
+            await self.done.wait()
+        if isinstance(self.value, Exception):
+            raise self.value
+        content: dict[str, Any] = self.value.structured_content
+        return content
+
+
+def beside(group: TaskGroup, call: Callable[..., Awaitable[Any]], *arguments: Any, **named: Any) -> Outcome:
+    """Start a call that blocks, and go on."""
+    outcome = Outcome()
+
+    async def run() -> None:
+        try:
+            outcome.value = await call(*arguments, **named)
+        except Exception as problem:  # noqa: BLE001 - handed to whoever asks for the result
+            outcome.value = problem
+        outcome.done.set()
+
+    group.start_soon(run)
+    return outcome

@@ -1,0 +1,118 @@
+"""Both sides answer on one port, under the accepted hosts only; what strangers may see is little."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from server.app import Application, Identity, build
+from server.config import Settings
+from server.home import Home
+
+pytestmark = pytest.mark.anyio
+HOST = "http://127.0.0.1:7420"
+IDENTITY = Identity(instance="this one", bridge_secret="the bridge's secret")
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+ACCEPT = {"accept": "application/json, text/event-stream"}
+BRIDGE = {"authorization": "Bearer the bridge's secret", "assent-agent": "local", **ACCEPT}
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[Application]:
+    home = Home(tmp_path / "home")
+    home.create()
+    application = build(Settings(home), IDENTITY)
+    yield application
+    application.close()
+
+
+@asynccontextmanager
+async def calling(application: Application, address: str = "127.0.0.1") -> AsyncIterator[httpx2.AsyncClient]:
+    """The application in its lifespan, called from this address."""
+    app = application.app
+    assert isinstance(app, Starlette)
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app=app, client=(address, 50000))
+        async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
+            yield client
+
+
+async def test_health_names_version_and_instance(application: Application) -> None:
+    async with calling(application) as client:
+        answer = await client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+    assert answer.json()["instance"] == "this one"
+
+
+async def test_metrics_count_open_requests_and_those_that_wait(application: Application) -> None:
+    async with calling(application) as client:
+        answer = await client.get("/metrics")
+
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    assert lines == ["assent_open_requests 0", "assent_waiting_requests 0"]
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/login", "/mcp"])
+async def test_a_host_that_is_not_ours_is_answered_nowhere(application: Application, path: str) -> None:
+    async with calling(application) as client:
+        headers = {"host": "evil.example:7420", **BRIDGE}
+        answer = await (
+            client.post(path, json=HELLO, headers=headers) if path == "/mcp" else client.get(path, headers=headers)
+        )
+
+    assert answer.status_code == 421
+
+
+async def test_the_bridges_secret_opens_the_agents_side_on_this_machine(application: Application) -> None:
+    async with calling(application) as client:
+        answer = await client.post("/mcp", json=HELLO, headers=BRIDGE)
+
+    assert answer.status_code == 200
+
+
+async def test_the_bridges_secret_opens_nothing_from_elsewhere(application: Application) -> None:
+    async with calling(application, address="10.0.0.9") as client:
+        answer = await client.post("/mcp", json=HELLO, headers=BRIDGE)
+
+    assert answer.status_code == 401
+
+
+async def test_the_bridges_secret_opens_nothing_on_the_peoples_side(application: Application) -> None:
+    async with calling(application) as client:
+        answer = await client.get("/api/requests", headers={**BRIDGE, "accept": "application/json"})
+
+    assert answer.status_code == 401
+
+
+async def test_without_a_credential_the_agents_side_is_closed(application: Application) -> None:
+    async with calling(application) as client:
+        answer = await client.post("/mcp", json=HELLO, headers=ACCEPT)
+
+    assert answer.status_code == 401
+
+
+async def test_authorization_servers_are_not_found_rather_than_redirected_to_the_sign_in(
+    application: Application,
+) -> None:
+    async with calling(application) as client:
+        answer = await client.get("/.well-known/oauth-protected-resource/mcp")
+
+    assert answer.status_code == 404
+
+
+async def test_each_start_has_an_identity_and_a_secret_of_its_own() -> None:
+    one, other = Identity.new(), Identity.new()
+
+    assert one.instance != other.instance
+    assert one.bridge_secret != other.bridge_secret
+    assert len(one.bridge_secret) >= 43
