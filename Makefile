@@ -6,7 +6,7 @@
 #   make test    run every test            ARGS="-k inbox"        make vendor  fetch the browser assets anew
 #   make bench   measure it                                       make clean   remove what make has made
 
-.PHONY: serve demo test bench lint lock vendor clean
+.PHONY: serve demo test bench lint lock vendor service clean
 .DEFAULT_GOAL := serve
 
 BASE = .venv/.base
@@ -35,6 +35,10 @@ lock:
 
 vendor: $(BASE)
 	@.venv/bin/python scripts/vendor.py $(ARGS)
+
+# As root: a user of its own for the server, so that agents cannot reach its home. See docs/deploy.md.
+service:
+	@sh deploy/install.sh install
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -22,14 +22,14 @@ from starlette.routing import BaseRoute, Route
 
 from review_web.errors import Refusal, sentence
 from review_web.json_body import read_json_object
+from review_web.readers import bearer_token, require_reader
 from review_web.security import passwords_are_safe
-from review_web.sessions import require_deciding_role, require_reviewer
+from review_web.sessions import require_deciding_role
 from review_web.site_context import Site
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written
 from store.deciding import BadAnswer, Conflict, Decided, NotAllowed, NotFound, NotSeen
 from store.lifecycle import DECISIONS, State, Surface
 from store.moments import to_text
-from store.people import Reviewer
 from store.requests import Consequence, RequestView
 
 CLOSED_AT_ONCE = 200
@@ -68,7 +68,7 @@ def routes(site: Site) -> list[BaseRoute]:
     """`/api/requests`, `/api/requests/{id}` and its decision."""
 
     async def listing(request: Request) -> Response:
-        await _reader(site, request)
+        await require_reader(site, request)
         state = request.query_params.get("state", "open")
         if state not in ("open", "all"):
             raise Refusal(422, "No such state", f"`state` is open or all, not {state!r}.")
@@ -83,7 +83,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return JSONResponse({"requests": [summary(view) for view in views], "before": further})
 
     async def reading(request: Request) -> Response:
-        reviewer, looks = await _reader(site, request)
+        reviewer, looks = await require_reader(site, request)
         request_id = request.path_params["request_id"]
         # A HEAD shows nobody anything.
         if looks and reviewer.may_decide and request.method == "GET":
@@ -103,8 +103,8 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def _deciding(site: Site) -> Any:
     async def deciding(request: Request) -> Response:
-        if _token(request) is not None:
-            await _reader(site, request)
+        if bearer_token(request) is not None:
+            await require_reader(site, request)
             raise Refusal(
                 403,
                 "Tokens only read",
@@ -124,6 +124,7 @@ def _deciding(site: Site) -> Any:
                 403,
                 "Not over this connection",
                 "Form values may hold passwords, and are not taken over plain HTTP from another machine.",
+                "Send them over HTTPS, and change a password that was just sent.",
                 reason="plain_http",
             )
         decided = await site.desk.decide(
@@ -218,33 +219,6 @@ def _status(view: RequestView) -> str:
 
 def _consequence(consequence: Consequence) -> dict[str, Any]:
     return {"at": to_text(consequence.at), "result": consequence.result, "details": consequence.details}
-
-
-async def _reader(site: Site, request: Request) -> tuple[Reviewer, bool]:
-    """Who reads, and whether it is a person at a session, to whom it counts as shown."""
-    token = _token(request)
-    if token is None:
-        return require_reviewer(request).reviewer, True
-    reviewer = await site.people.token_reviewer(token)
-    if reviewer is None:
-        raise Refusal(
-            401,
-            "Unknown token",
-            "This token opens nothing here.",
-            "A reviewer token comes from `assent user token NAME`; agents' tokens are for /mcp only.",
-            reason="token",
-            headers={"WWW-Authenticate": 'Bearer realm="assent"'},
-        )
-    return reviewer, False
-
-
-def _token(request: Request) -> str | None:
-    """The token, if the call names one at all: then the cookie beside it is not looked at."""
-    header = request.headers.get("authorization")
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _parse(body: dict[str, Any]) -> DecisionBody | tuple[Fault, ...]:

@@ -20,7 +20,10 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from store.accounts import fold
+
 _PER_ACCOUNT = RateLimitItemPerMinute(10, 10, namespace="account")
+_LONGEST_NAME = 1000
 _PER_ADDRESS = RateLimitItemPerMinute(60, 10, namespace="address")
 
 
@@ -48,12 +51,17 @@ class SignInLimiter:
     def attempt(self, *, address: str, account: str | None = None) -> Attempt | TooMany:
         """Counts one attempt. `account` is the name as typed, or the reviewer's; None where no name is claimed."""
         keys: list[tuple[RateLimitItem, str]] = [(_PER_ADDRESS, _address_key(address))]
-        if account is not None:
+        refused = self._hit(keys)
+        # Not even counted once the address is refused: each name that is counted takes up memory.
+        if account is not None and not refused:
             keys.append((_PER_ACCOUNT, _account_key(account)))
-        refused = [(item, key) for item, key in keys if not self._windows.hit(item, key)]
+            refused = self._hit(keys[1:])
         if refused:
             return TooMany(max(self._seconds_left(item, key) for item, key in refused))
         return Attempt(tuple(keys))
+
+    def _hit(self, keys: list[tuple[RateLimitItem, str]]) -> list[tuple[RateLimitItem, str]]:
+        return [(item, key) for item, key in keys if not self._windows.hit(item, key)]
 
     def succeeded(self, attempt: Attempt) -> None:
         """Gives a counted attempt back, so that working people never lock themselves out."""
@@ -67,7 +75,8 @@ class SignInLimiter:
 
 def _account_key(account: str) -> str:
     # Hashed, so that a very long name costs no memory and a mistyped password in the name field is kept nowhere.
-    return hashlib.sha256(account.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()
+    # Folded as the store folds: every spelling that signs in to one account counts against that account.
+    return hashlib.sha256(fold(account[:_LONGEST_NAME]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _address_key(address: str) -> str:

@@ -54,6 +54,8 @@ class FieldInput:
     secret: bool
     help: str | None
     limits: str | None
+    pattern: str | None
+    """The agent's own, so it stands in quotes."""
     value: str
     checked: bool
     choices: tuple[ChoiceInput, ...]
@@ -102,7 +104,7 @@ def answer_form(card: Card, typed: Typed | None = None, faults: Sequence[Fault] 
     errors = {fault.field: fault.message for fault in faults}
     fields: tuple[FieldInput, ...] = ()
     if isinstance(question, AskForm):
-        fields = tuple(_field_input(f, typed, errors.get(f.name)) for f in question.fields)
+        fields = tuple(_field_input(place, f, typed, errors.get(f.name)) for place, f in enumerate(question.fields, 1))
     choosing = question if isinstance(question, AskSelection) else None
     selected = typed.selected if typed else ()
     writing = question if isinstance(question, AskTextInput) else None
@@ -141,13 +143,14 @@ def _problem(fault: Fault, fields: Sequence[FieldInput]) -> Problem:
     return Problem("answer", None, fault.message[:1].upper() + fault.message[1:])
 
 
-def _field_input(field: FormField, typed: Typed | None, error: str | None) -> FieldInput:
+def _field_input(place: int, field: FormField, typed: Typed | None, error: str | None) -> FieldInput:
     texts = typed.fields.get(field.name, ()) if typed else _default_texts(field)
     secret = field.type is FieldType.PASSWORD
     least, most = _bounds(field)
     return FieldInput(
         key=FIELD + field.name,
-        id=f"field-{field.name}",
+        # By its place: a name is the agent's, and one field's `a-note` must not be taken for the note of another's `a`.
+        id=f"field-{place}",
         label=field.label,
         control=_control(field),
         input_type=_INPUT_TYPES.get(field.type, "text"),
@@ -155,6 +158,7 @@ def _field_input(field: FormField, typed: Typed | None, error: str | None) -> Fi
         secret=secret,
         help=field.help,
         limits=_limits(field),
+        pattern=field.pattern,
         value="" if secret else "".join(texts[-1:]),
         checked=field.type is FieldType.CHECKBOX and bool(texts) and texts[-1] not in ("", "off", "false"),
         choices=tuple(_choice(option, texts) for option in field.options),
@@ -214,9 +218,7 @@ def _limit_words(field: FormField) -> str | None:
         return _between(field.min, field.max, "", at_least="not before", at_most="not after")
     if field.type is FieldType.MULTISELECT:
         return _between(field.min, field.max, "options")
-    said = _between(field.min, field.max, "characters")
-    pattern = f"must match the pattern {field.pattern}" if field.pattern else None
-    return "; ".join(part for part in (said, pattern) if part) or None
+    return _between(field.min, field.max, "characters")
 
 
 def _between(

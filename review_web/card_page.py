@@ -23,7 +23,7 @@ from review_web.site_context import Site
 from review_web.verdicts import KIND_WORDS, RISK_WORDS
 from store.answers import Fault
 from store.deciding import BadAnswer, Conflict, Decided, Decision, NotAllowed, NotFound, NotSeen
-from store.fields import FieldType
+from store.fields import LIST_LIMIT, FieldType
 from store.lifecycle import State, Surface
 from store.people import Reviewer, Role
 from store.questions import AskApproval, AskForm, AskTextInput
@@ -31,7 +31,10 @@ from store.requests import RequestView
 
 # Above this a card's buttons come only after all of its text, and never float over it.
 READ_FIRST_BYTES = 16 * 1024
+READ_FIRST_LINES = 150
 EVIDENCE_SHOWN = 3
+# Every box of the largest form there can be, ticked.
+_MOST_INPUTS = LIST_LIMIT * LIST_LIMIT + 100
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def routes(site: Site) -> list[BaseRoute]:
             raise _not_here()
         if _asks_for_secrets(view) and not passwords_are_safe(request, site.settings):
             raise _unsafe_password()
-        form = await request.form()
+        form = await request.form(max_fields=_MOST_INPUTS)
         question = view.card.question
         answer = read_answer(question, form)
         if isinstance(answer, Fault):
@@ -149,7 +152,7 @@ def card_page(site: Site, request: Request, reviewer: Reviewer, view: RequestVie
         risk_word=RISK_WORDS[view.risk] if view.risk else None,
         description=question.description if isinstance(question, AskApproval | AskForm | AskTextInput) else None,
         evidence_shown=EVIDENCE_SHOWN,
-        read_first=_length(view) > READ_FIRST_BYTES,
+        read_first=_is_long(view),
         form=answer_form(view.card) if is_open and closed_to_you is None else None,
         closed_to_you=closed_to_you if is_open else None,
         receipt=receipt_of(view),
@@ -174,8 +177,10 @@ def _asks_for_secrets(view: RequestView) -> bool:
     return isinstance(question, AskForm) and any(f.type is FieldType.PASSWORD for f in question.fields)
 
 
-def _length(view: RequestView) -> int:
-    return len(view.card.question.model_dump_json(exclude_none=True).encode(errors="surrogatepass"))
+def _is_long(view: RequestView) -> bool:
+    written = view.card.question.model_dump_json(exclude_none=True)
+    # Lines too: empty ones take up little and push what follows them far below the buttons.
+    return len(written.encode()) > READ_FIRST_BYTES or written.count("\\n") > READ_FIRST_LINES
 
 
 def _not_here() -> Refusal:

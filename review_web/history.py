@@ -41,7 +41,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def history(request: Request) -> Response:
         require_reviewer(request)
-        search = request.query_params.get("q", "").strip()[:_SEARCH_LIMIT]
+        search = request.query_params.get("q", "").replace("\0", "").strip()[:_SEARCH_LIMIT]
         before = request.query_params.get("before") or None
         # One more than is shown tells whether there is a next page.
         found = await site.desk.history(search, before=before, limit=PAGE + 1)

@@ -33,6 +33,8 @@ class InboxGroup:
 
     heading: str | None
     rows: tuple[InboxRow, ...]
+    named: bool = False
+    """The heading is a workflow's name: the agent's words, and shown as such."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def groups_of(views: Sequence[RequestView]) -> tuple[InboxGroup, ...]:
         by_workflow.setdefault(view.workflow, []).append(row_of(view))
     if len(by_workflow) < 2:
         return tuple(InboxGroup(None, tuple(rows)) for rows in by_workflow.values())
-    return tuple(InboxGroup(name or "Without a workflow", tuple(rows)) for name, rows in by_workflow.items())
+    return tuple(
+        InboxGroup(name or "Without a workflow", tuple(rows), named=name is not None)
+        for name, rows in by_workflow.items()
+    )
 
 
 def _events(waiting: Sequence[RequestView], closed: Sequence[RequestView]) -> str:

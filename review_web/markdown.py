@@ -34,7 +34,7 @@ _CLASSES = {"p": {"agent-heading", "host"}, "span": {"code-point", "mixed", "hos
 # The parser's time grows with the square of some hostile texts; above this a text is shown as it was written.
 _LONGEST = 16 * 1024
 _RUNS = re.compile(r"[^\W_]{2,}")
-_LIST_NUMBERS = re.compile(r"^[\s>*+-]*\d{1,9}[.)]", re.MULTILINE)
+_LIST_NUMBERS = re.compile(r"^[ \t>*+-]*\d{1,9}[.)]", re.MULTILINE)
 
 
 def to_html(text: str) -> Markup:
@@ -88,16 +88,20 @@ def host_of(address: str) -> str | None:
     """The host that `address` leads to, in its ASCII form, so that look-alike letters show; None when it has none."""
     try:
         parts = urlsplit(address)
-        host = parts.hostname
+        host = parts.hostname if "\\" not in address else None  # browsers end the host there, other readers do not
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return None
     if parts.scheme not in ("http", "https") or not host:
         return None
-    try:
-        return host.encode("idna").decode("ascii") + port
-    except UnicodeError:
-        return host.encode("ascii", "backslashreplace").decode("ascii") + port
+    return ".".join(map(_ascii_label, host.split("."))) + port
+
+
+def _ascii_label(label: str) -> str:
+    # Letter by letter, without the mappings of IDNA: its versions differ, and `faß` is not `fass` to a browser.
+    if label.isascii():
+        return label if label.isprintable() else ascii(label)
+    return "xn--" + label.encode("punycode", "backslashreplace").decode("ascii")
 
 
 class _CardRenderer(RendererHTML):

@@ -118,7 +118,7 @@ def _delivery(view: RequestView) -> str:
         return "The agent has this answer."
     if view.outcome is Outcome.WITHDRAWN:
         return "The agent withdrew the request, so nothing was delivered."
-    if view.agent_waiting:
+    if view.agent_waiting or view.on_its_way:
         return "The agent is waiting; the answer is on its way."
     if view.outcome is Outcome.EXPIRED:
         return "The agent is not waiting right now; it learns of the expiry when it asks again."

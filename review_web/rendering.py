@@ -37,14 +37,22 @@ class Layout:
     path: str
     """The page's own path, so that the navigation can mark it."""
     now: datetime
+    failing: str | None
+    """Why nothing can be decided at the moment; None while all is well."""
 
 
 class Templates:
     """Renders the site's templates. `version` names the static files, so no update is served from a cache."""
 
-    def __init__(self, version: str = "", clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        version: str = "",
+        clock: Callable[[], datetime] = utc_now,
+        failing: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._version = version
         self._clock = clock
+        self._failing = failing
         self._environment = _environment(version)
 
     def respond(
@@ -57,6 +65,7 @@ class Templates:
             version=self._version,
             path=request.url.path,
             now=self._clock(),
+            failing=self._failing(),
         )
         return HTMLResponse(self._render(name, layout, context), status_code=status_code)
 

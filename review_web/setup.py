@@ -70,6 +70,9 @@ def routes(site: Site) -> list[BaseRoute]:
     async def use(request: Request) -> Response:
         require_safe_password(request, site)
         typed = _Typed.read(await request.form())
+        # Before the password is hashed: that costs much, and a stranger must not be able to ask for it.
+        if not await site.people.setup_link_valid(typed.token):
+            raise await _void(site)
         if typed.password != typed.password_again:
             return _again(site, request, typed, "The two passwords differ. Type the same one twice.")
         try:

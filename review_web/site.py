@@ -13,19 +13,19 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from review_web import account, api, card_page, history, inbox, live, sample, setup, sign_in
+from review_web import account, api, audit_api, card_page, history, inbox, live, sample, setup, sign_in
 from review_web.attempts import SignInLimiter
 from review_web.ceremonies import Ceremonies
 from review_web.errors import Refusal, answer_error, internal_error, sentence
 from review_web.rendering import Templates
 from review_web.security import FetchGuard, HostGuard, SecurityHeaders, stamp
-from review_web.sessions import SessionLoader, SignInNeeded, answer_sign_in_needed
+from review_web.sessions import SessionLoader, SignInNeeded, StrangersBodies, answer_sign_in_needed
 from review_web.settings import SiteSettings
 from review_web.site_context import Site
 from store.agents import Agents
 from store.desk import Desk
 from store.people import People
-from store.problems import Problem
+from store.problems import Problem, WriteRefused
 
 _STATIC = Path(__file__).parent / "static"
 # Percent-encoding makes a form of the longest text that a question takes several times as large.
@@ -42,7 +42,7 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
         people=people,
         agents=agents,
         settings=settings,
-        templates=Templates(settings.version, desk.now),
+        templates=Templates(settings.version, desk.now, lambda: desk.failing),
         limiter=SignInLimiter(),
         ceremonies=Ceremonies(),
         clock=desk.now,
@@ -55,7 +55,10 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
     def on_store_problem(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, Problem)  # what it is registered for
         _log.error("the store refused: %s", problem.message)
-        refusal = Refusal(500, "Nothing was changed", sentence(problem.message), problem.hint or None, reason="store")
+        status = 503 if isinstance(problem, WriteRefused) else 500
+        refusal = Refusal(
+            status, "Nothing was changed", sentence(problem.message), problem.hint or None, reason="store"
+        )
         return answer_error(request, site.templates, refusal)
 
     def on_stranger(request: Request, problem: Exception) -> Response:
@@ -72,7 +75,7 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
             Mount("/static", _Static(settings.version), name="static"),
             *(
                 route
-                for page in (sign_in, setup, account, api, inbox, card_page, history, live, sample)
+                for page in (sign_in, setup, account, api, audit_api, inbox, card_page, history, live, sample)
                 for route in page.routes(site)
             ),
         ],
@@ -82,6 +85,7 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
             Middleware(HostGuard, settings=settings),
             Middleware(FetchGuard, settings=settings, templates=site.templates),
             Middleware(SessionLoader, people=people, settings=settings),
+            Middleware(StrangersBodies),
         ],
         exception_handlers={
             HTTPException: on_http_error,

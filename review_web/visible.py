@@ -7,6 +7,7 @@ alphabets are named as such. Nothing is removed: what the hash covers is what st
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -36,8 +37,11 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _EMOJI_STYLE = "\ufe0f"
 _JOINER = "\u200d"
 _STACK_LIMIT = 4
+_MARKUP = frozenset("&<>'\"")
 _LOOK_ALIKE_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
-_WORDS = re.compile(r"[^\W\d_]+|[\W\d_]+")
+# Marks that combine belong to the word: between two letters they must not hide that those are of two alphabets.
+_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_WORDS = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*|[\W\d_]+")
 
 
 def marked(text: str) -> Markup:
@@ -71,13 +75,20 @@ def _characters(chunk: str) -> Markup:
     for before, character in pairwise(["", *chunk]):
         stacked = stacked + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
         if stacked > _STACK_LIMIT or _is_unseen(character, before):
-            name = unicodedata.name(character, "a character without a name").lower()
-            out.append(Markup('<span class="code-point" title="{}">U+{:04X}</span>').format(name, ord(character)))
+            out.append(_mark(character))
         else:
-            out.append(escape(character))
-    return Markup("").join(out)
+            out.append(escape(character) if character in _MARKUP else character)
+    return Markup("".join(out))  # noqa: S704 - each character of it was escaped above
 
 
+# A hostile text is nothing but marks, so what each looks like is worked out once.
+@lru_cache(maxsize=4096)
+def _mark(character: str) -> str:
+    name = unicodedata.name(character, "a character without a name").lower()
+    return Markup('<span class="code-point" title="{}">U+{:04X}</span>').format(name, ord(character))
+
+
+@lru_cache(maxsize=4096)
 def _is_unseen(character: str, before: str) -> bool:
     if character in "\n\t":
         return False

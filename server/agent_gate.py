@@ -5,6 +5,7 @@ only the user who owns the home can read, and names the agent it speaks for; it 
 """
 
 import hmac
+from dataclasses import replace
 from ipaddress import ip_address
 
 import anyio
@@ -15,11 +16,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.assurance import assurance_of, bridged, came_with_bridge_secret
 from server.exchange import Exchange
 from store.agents import Agent, Agents
-from store.problems import AgentProblem
+from store.problems import AgentProblem, DatabaseProblem
 
 AGENT_HEADER = "Assent-Agent"
+BRIDGE, TOKEN = "bridge", "token"
 
 log = structlog.get_logger()
 
@@ -31,6 +34,7 @@ class AgentGate:
         self._app = app
         self._agents = agents
         self._bridge_secret = bridge_secret
+        self._known: set[tuple[str, str]] = set()
         self.exchanges: set[Exchange] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +49,12 @@ class AgentGate:
         if agent is None:
             reason = "agent token missing, unknown or revoked; make one with `assent agent add NAME`"
             await _refuse(reason)(scope, receive, send)
+            return
+        agent = replace(agent, assurance=assurance_of(scope))
+        try:
+            await self._signed_in(agent, scope)
+        except DatabaseProblem as problem:
+            await _unavailable(problem)(scope, receive, send)
             return
         # This type is what the SDK binds a session to: another agent's session id answers 404.
         scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=agent.id, scopes=[]))
@@ -63,6 +73,13 @@ class AgentGate:
             with anyio.CancelScope(shield=True):
                 await exchange.finish()
 
+    async def _signed_in(self, agent: Agent, scope: Scope) -> None:
+        """The first call of an agent by a door is an entry; the ones after it are not."""
+        via = BRIDGE if bridged(scope) else TOKEN
+        if (agent.id, via) not in self._known:
+            await self._agents.signed_in(agent, via)
+            self._known.add((agent.id, via))
+
     async def _authenticate(self, scope: Scope) -> Agent | None:
         headers = Headers(scope=scope)
         values = headers.getlist("authorization")
@@ -79,6 +96,7 @@ class AgentGate:
         if not name or not _is_loopback(scope):
             log.warning("bridge_refused", reason="no agent named" if not name else "not from this machine")
             return None
+        came_with_bridge_secret(scope)
         return await self._agents.enrol(name)
 
 
@@ -88,6 +106,11 @@ def _is_loopback(scope: Scope) -> bool:
         return client is not None and ip_address(client[0]).is_loopback
     except ValueError:
         return False
+
+
+def _unavailable(problem: DatabaseProblem) -> JSONResponse:
+    reason = f"{problem.message}. {problem.hint}"
+    return JSONResponse({"error": "unavailable", "error_description": reason}, status_code=503)
 
 
 def _refuse(reason: str) -> JSONResponse:

@@ -1,5 +1,7 @@
 """The composition root: both sides, the database between them, and one port. The only importer of the review site."""
 
+import contextlib
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,8 +18,11 @@ from review_web.settings import SiteSettings
 from review_web.site import create_site
 from server.agent_gate import AgentGate
 from server.config import Settings
+from server.durable import open_database
 from server.mcp_server import create_endpoint, create_mcp_server
+from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
+from server.vault_key import open_vault_key
 from server.version import assent_version
 from server.vitals import routes
 from server.waiting import Drain, Waiting
@@ -25,7 +30,9 @@ from store.agents import Agents
 from store.database import Database
 from store.desk import Desk, needs_key
 from store.people import People
-from store.vault.keys import open_key_file
+from store.problems import DatabaseProblem
+from store.runs import Runs
+from store.vault.credentials import require_keys
 
 # Calls that wait are answered at once; this is for answers that are on their way to a slow caller.
 DRAIN_SECONDS = 1.2
@@ -63,9 +70,10 @@ class _AgentSide:
 
 def build(settings: Settings, identity: Identity) -> Application:
     """Put both sides together. `settings` name the real port. Raises Problem when the home cannot be used."""
-    database = Database.open(settings.database_url)
+    database = open_database(settings)
     try:
-        keys = open_key_file(settings.home.key_file, make=not needs_key(database))
+        keys = open_vault_key(settings, os.environ, make=not needs_key(database))
+        database.read_now(lambda connection: require_keys(connection, keys))
         return _assembled(settings, identity, database, Desk(database, keys))
     except BaseException:
         database.close()
@@ -84,20 +92,24 @@ def site_settings(settings: Settings) -> SiteSettings:
 
 
 def _assembled(settings: Settings, identity: Identity, database: Database, desk: Desk) -> Application:
-    people, agents = People(database), Agents(database)
+    people, agents, runs = People(database), Agents(database), Runs(database)
     side = _agent_side(settings, identity, desk, agents)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # A link from before this start may have been seen by others.
         await people.void_setup_links()
+        await runs.started(version=assent_version(), instance=identity.instance)
         async with side.sessions.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(desk.keep_deadlines)
             yield
             tasks.cancel_scope.cancel()
+        with contextlib.suppress(DatabaseProblem):
+            # A log that cannot be written says by itself that this end was not a clean one.
+            await runs.stopped(identity.instance)
 
     settled = site_settings(settings)
-    vitals = [Route(route.path, HostGuard(route, settled)) for route in routes(desk, identity.instance)]
+    vitals = [Route(route.path, HostGuard(route, settled)) for route in routes(desk, database, identity.instance)]
     site = Mount("", create_site(desk, people, agents, settled))
     return Application(
         Starlette(routes=[Route("/mcp", side.endpoint), *vitals, site], lifespan=lifespan),
@@ -114,7 +126,7 @@ def _agent_side(settings: Settings, identity: Identity, desk: Desk, agents: Agen
     )
     mcp_server = create_mcp_server(calls, version=assent_version(), website_url=settings.page_url)
     endpoint = create_endpoint(mcp_server, hosts=settings.accepted_hosts, origins=frozenset({settings.page_url}))
-    gate = AgentGate(endpoint.app, agents, bridge_secret=identity.bridge_secret)
+    gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=identity.bridge_secret)
 
     async def drain() -> None:
         draining.started = True

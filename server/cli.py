@@ -16,8 +16,11 @@ COMMANDS = {
     "open": ("server.commands.open:open_site", "Open the review site in the browser."),
     "status": ("server.commands.status:status", "Say whether the server runs, and where."),
     "stop": ("server.commands.stop:stop", "End the server."),
+    "doctor": ("server.commands.doctor:doctor", "Say which promise this installation keeps, and what is unsafe."),
     "client": ("server.commands.client:client", "Print what to paste into an MCP client."),
     "user": ("server.commands.user:user", "Reviewers: add, list, token."),
+    "audit": ("server.commands.audit:audit", "The signed log: verify, export, prove, key."),
+    "credentials": ("server.commands.credentials:credentials", "Secrets that people typed: list, revoke."),
     "agent": ("server.commands.agent:agent", "Agents: add, list, revoke."),
 }
 

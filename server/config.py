@@ -30,6 +30,11 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class VaultKey(StrEnum):
+    FILE = "file"
+    PASSPHRASE = "passphrase"
+
+
 @dataclass(frozen=True)
 class Settings:
     home: Home
@@ -41,6 +46,8 @@ class Settings:
     tls_key: Path | None = None
     trusted_proxy: str | None = None
     log_level: LogLevel = LogLevel.INFO
+    vault_key: VaultKey = VaultKey.FILE
+    vault_passphrase_file: Path | None = None
 
     @property
     def database_url(self) -> str:
@@ -194,9 +201,11 @@ def _proxy(value: object, base: Path) -> str:
     addresses = [part.strip() for part in str(value).split(",")]
     for address in addresses:
         try:
-            ipaddress.ip_network(address)
+            network = ipaddress.ip_network(address)
         except ValueError:
             raise ValueError("give the proxy's address or network, such as 10.0.0.5 or 10.0.0.0/24") from None
+        if network.prefixlen == 0:
+            raise ValueError("that is everybody, and everybody could then say to be anybody; give the proxy's address")
     return ",".join(addresses)
 
 
@@ -205,6 +214,13 @@ def _log_level(value: object, base: Path) -> LogLevel:
         return LogLevel(str(value).lower())
     except ValueError:
         raise ValueError(f"the levels are: {', '.join(LogLevel)}") from None
+
+
+def _vault_key(value: object, base: Path) -> VaultKey:
+    try:
+        return VaultKey(str(value).lower())
+    except ValueError:
+        raise ValueError(f"the vault's key comes from one of: {', '.join(VaultKey)}") from None
 
 
 PARSERS: dict[str, Callable[[object, Path], object]] = {
@@ -216,6 +232,8 @@ PARSERS: dict[str, Callable[[object, Path], object]] = {
     "tls_key": _existing_file,
     "trusted_proxy": _proxy,
     "log_level": _log_level,
+    "vault_key": _vault_key,
+    "vault_passphrase_file": _path,
 }
 assert set(PARSERS) | {"home"} == {field.name for field in fields(Settings)}
 

@@ -32,6 +32,16 @@ class Home:
         return self.path / "keys" / "vault.key"
 
     @property
+    def passphrase_file(self) -> Path:
+        """Salt, costs and check value of the vault's passphrase, where the settings choose one. It holds no key."""
+        return self.path / "keys" / "vault.passphrase"
+
+    @property
+    def log_key_file(self) -> Path:
+        """The key that signs the log. Whoever has it can write a log that looks like ours."""
+        return self.path / "keys" / "log.key"
+
+    @property
     def run_file(self) -> Path:
         """Written by the running server: where it is and who it is."""
         return self.path / "server.json"

@@ -6,34 +6,70 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from server.config import Settings
+from server.config import PAGE_NAME, Settings
+from server.edge import Edge
 from server.problem import UsageProblem
+from server.supervisor import READY, STOPPING, tell
 from store.problems import Problem
 
 GRACE_SECONDS = 3
+PORT_ATTEMPTS = 20
 Hook = Callable[[], Awaitable[None]]
+_ONE_MACHINE = ("127.0.0.1", "::1", "localhost", PAGE_NAME)
 
 
-def bind(settings: Settings) -> socket.socket:
-    """The listening address, taken. With port 0 the socket tells which one it became. Raises Problem."""
+class _NoSuchAddress(UsageProblem):
+    """This machine has no such address to listen on."""
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """The listening addresses, taken. With port 0 the first socket tells which one it became. Raises Problem.
+
+    On one machine these are two, 127.0.0.1 and ::1: browsers try both for the page's own name, and whoever took the
+    second, be it another user's program, would be shown as Assent and typed passwords into.
+    """
+    both = settings.host in _ONE_MACHINE
+    for attempt in range(PORT_ATTEMPTS):
+        if not both:
+            return [_bound(settings.host, settings.port, settings)]
+        # Names under localhost mean this machine (RFC 6761), also where the resolver does not know them.
+        listener = _bound("::1" if settings.host == "::1" else "127.0.0.1", settings.port, settings)
+        other = "::1" if listener.family == socket.AF_INET else "127.0.0.1"
+        try:
+            return [listener, _bound(other, listener.getsockname()[1], replace(settings, host=other))]
+        except _NoSuchAddress:
+            return [listener]
+        except Problem:
+            listener.close()
+            # Any free port was asked for: another one may be free on both.
+            if settings.port or attempt == PORT_ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _bound(host: str, port: int, settings: Settings) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
-            0
-        ]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise UsageProblem(f"{settings.host} is no address of this machine", "give one with --host") from error
-    listener = socket.socket(family, kind, protocol)
+        raise UsageProblem(f"{host} is no address of this machine", "give one with --host") from error
+    try:
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _NoSuchAddress(f"this system does not speak to {host}", "give another with --host") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _NoSuchAddress(f"{host} is no address of this machine", "give one with --host") from error
         raise _cannot_listen(settings, error) from error
     return listener
 
@@ -57,13 +93,12 @@ class Listener(uvicorn.Server):
     def __init__(self, app: ASGIApp, settings: Settings, *, started: Hook, drain: Hook) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                Edge(app, settings),
                 # A request line may hold a setup token; nothing writes one down.
                 access_log=False,
                 log_config=None,
-                # An X-Forwarded-For is believed from the named proxy, and from nobody else on this machine either.
-                proxy_headers=settings.trusted_proxy is not None,
-                forwarded_allow_ips=settings.trusted_proxy or "",
+                # The edge looks at these headers, once it has kept whom the connection really comes from.
+                proxy_headers=False,
                 ssl_certfile=settings.tls_cert,
                 ssl_keyfile=settings.tls_key,
                 server_header=False,
@@ -73,15 +108,15 @@ class Listener(uvicorn.Server):
         self._on_started = started
         self._drain = drain
 
-    def listen(self, listener: socket.socket) -> None:
-        """Serve on the socket until SIGTERM or SIGINT, then return. Raises Problem when it could not begin."""
+    def listen(self, listeners: Sequence[socket.socket]) -> None:
+        """Serve on the sockets until SIGTERM or SIGINT, then return. Raises Problem when it could not begin."""
         # sse-starlette would cut every stream at the signal, before the calls behind them have had an answer.
         AppStatus.enable_automatic_graceful_drain = False
         # uvicorn repeats a signal once it has stopped; by then there is nothing left to end but this function.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt):
-            self.run(sockets=[listener])
+            self.run(sockets=list(listeners))
         if not self.started:
             raise Problem("the server did not come up", "the lines above, or server.log in the home, say why")
 
@@ -89,8 +124,10 @@ class Listener(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             await self._on_started()
+            tell(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        tell(STOPPING)
         await self._drain()
         AppStatus.should_exit = True
         logging.getLogger("uvicorn.error").addFilter(_is_no_stream_we_end)

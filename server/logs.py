@@ -1,11 +1,14 @@
 """The process's log, to stderr: for people on a terminal, else a JSON object a line.
 
-No line holds a credential or a query string. Ours never log one; what other libraries say passes through `redacted`.
+No line holds a credential or a query string. Ours never log one. Libraries are heard from warnings on, whatever the
+level: below that they write down what passes through them, a statement with its values or a request with its headers.
+What they do say passes through `redacted`.
 """
 
 import logging
 import re
 import sys
+from collections.abc import Mapping
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -13,13 +16,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from server.config import LogLevel
 
 _SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:ast|rvt|ses|setup|cred)_)[\w-]{8,}|(\?)[^\s\"']*=[^\s\"']*")
-# These libraries name sessions, addresses and headers at lower levels.
-_QUIET = ("mcp", "httpx2", "httpcore2", "uvicorn", "sse_starlette", "asyncio", "alembic")
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_OURS = ("assent", "server", "review_web", "store")
 
 
 def redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Blank out whatever looks like a credential or a query, in any text of the line."""
-    return {key: _blanked(value) if isinstance(value, str) else value for key, value in event.items()}
+    # Keys with an underscore are structlog's own: they are taken away before anything is written.
+    return {key: value if key.startswith("_") else _blanked(value) for key, value in event.items()}
 
 
 def configure(level: LogLevel) -> None:
@@ -47,9 +51,10 @@ def configure(level: LogLevel) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.value.upper())
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    ours = logging.getLevelNamesMapping()[level.value.upper()]
+    root.setLevel(max(ours, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(ours)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -58,5 +63,14 @@ def configure(level: LogLevel) -> None:
     )
 
 
-def _blanked(text: str) -> str:
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
+def _blanked(value: object) -> object:
+    """The same value without credentials. What is no text, number or plain collection becomes a text first."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _blanked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_blanked(inner) for inner in value]
+    text = _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", str(value))
+    # What steers a terminal is written out: a header or a name of a stranger's must not repaint the operator's screen.
+    return _STEERING.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -4,21 +4,22 @@ from dataclasses import dataclass
 
 import mcp_types as types
 from mcp.server.lowlevel import Server
-from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import ASGIApp
 
+from server.agent_sessions import AgentSessions
+from server.strict_body import BODY_LIMIT
 from server.tools.calls import Context, ToolCalls
 from server.tools.catalogue import CATALOGUE
 from server.tools.guidance import INSTRUCTIONS
-
-BODY_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """What answers on `/mcp`. Enter `sessions.run()` for as long as the server runs."""
 
-    app: StreamableHTTPASGIApp
+    app: ASGIApp
     sessions: StreamableHTTPSessionManager
 
 
@@ -49,9 +50,9 @@ def create_mcp_server(calls: ToolCalls, *, version: str, website_url: str) -> Se
 
 def create_endpoint(server: Server, *, hosts: frozenset[str], origins: frozenset[str]) -> Endpoint:
     """The endpoint, which answers under `hosts` only, and pages of `origins` only."""
-    sessions = StreamableHTTPSessionManager(
+    sessions = AgentSessions(
         server,
         security_settings=TransportSecuritySettings(allowed_hosts=sorted(hosts), allowed_origins=sorted(origins)),
         max_request_body_size=BODY_LIMIT,
     )
-    return Endpoint(StreamableHTTPASGIApp(sessions), sessions)
+    return Endpoint(sessions, sessions)

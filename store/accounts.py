@@ -12,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, func, insert, select, update
 
 from store import tables
+from store.audit.events import AccountAdded, Concealed, PasswordChanged
 from store.database import Transaction
 from store.identifiers import new_id, new_secret
 from store.problems import PeopleProblem
@@ -167,6 +168,9 @@ def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
             created_at=transaction.now,
         )
     )
+    transaction.record(
+        AccountAdded(reviewer_id, account.role.value, Concealed(account.username), Concealed(account.display_name))
+    )
     transaction.touch(PEOPLE)
     return reviewer_with_id(transaction.connection, reviewer_id)
 
@@ -175,6 +179,7 @@ def replace_password_hash(transaction: Transaction, reviewer_id: str, password_h
     transaction.connection.execute(
         update(tables.reviewers).where(tables.reviewers.c.id == reviewer_id).values(password_hash=password_hash)
     )
+    transaction.record(PasswordChanged(reviewer_id))
     transaction.touch(PEOPLE)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from store import tables
+from store.audit.events import AgentAdded, AgentRevoked, AgentSignedIn, AgentTokenAdded, Assurance, Concealed
 from store.database import Database, Transaction
 from store.identifiers import new_id, new_secret, secret_sha256
 from store.problems import AgentProblem
@@ -27,6 +28,8 @@ class Agent:
     created_at: datetime
     revoked_at: datetime | None = None
     last_asked_at: datetime | None = None
+    assurance: Assurance = Assurance.SHARED_USER
+    """How this connection of it was told apart from the server's own user. The weakest, where nobody looked."""
 
 
 class Agents:
@@ -56,6 +59,7 @@ class Agents:
                     token_sha256=secret_sha256(token), agent_id=agent.id, created_at=transaction.now
                 )
             )
+            transaction.record(AgentTokenAdded(agent.id))
             transaction.touch(PEOPLE)
             return agent
 
@@ -101,10 +105,21 @@ class Agents:
                 .where(agents.c.name == name, agents.c.revoked_at.is_(None))
                 .values(revoked_at=transaction.now)
             )
+            if revoked.rowcount != 1:
+                return False
+            named = _by_name(transaction.connection, name)
+            assert named is not None
+            transaction.record(AgentRevoked(named.id))
             transaction.touch(PEOPLE)
-            return revoked.rowcount == 1
+            return True
 
         return await self._database.write(change)
+
+    async def signed_in(self, agent: Agent, via: str) -> None:
+        """Record that this agent came, and by which door."""
+        await self._database.write(
+            lambda transaction: transaction.record(AgentSignedIn(agent.id, via), agent.assurance)
+        )
 
     async def list(self) -> list[Agent]:
         """All agents by name, revoked ones too."""
@@ -134,6 +149,14 @@ def _find_or_make(transaction: Transaction, name: str, owner: str | None, workfl
     transaction.connection.execute(
         insert(tables.agents).values(
             id=agent.id, name=name, owner=owner, workflow=workflow, created_at=agent.created_at
+        )
+    )
+    transaction.record(
+        AgentAdded(
+            agent.id,
+            Concealed(name),
+            None if owner is None else Concealed(owner),
+            None if workflow is None else Concealed(workflow),
         )
     )
     transaction.touch(PEOPLE)

@@ -16,11 +16,20 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from store import tables
 from store.agents import Agent
-from store.card import Card, fingerprint
+from store.audit.events import (
+    AnswerClaimed,
+    AnswerDelivered,
+    AnswerReleased,
+    Assurance,
+    Concealed,
+    ConsequenceReported,
+    RequestOpened,
+)
+from store.card import Card, canonical_text, fingerprint
 from store.database import Transaction
 from store.identifiers import new_id
 from store.lifecycle import DECISIONS, Event, Kind, Outcome, State
-from store.moves import move
+from store.moves import close
 from store.problems import Problem
 from store.questions import TIMEOUT_LIMIT, AnyQuestion
 from store.requests import find, is_open
@@ -65,6 +74,8 @@ class Report:
     decided_at: datetime | None
     opened_at: datetime
     expires_at: datetime
+    audit_index: int | None
+    """Where the log says how it ended."""
     told_before: bool = False
 
 
@@ -191,6 +202,18 @@ def _post(
         notices=() if notice is None else (notice,),
     )
     ticket = Ticket(card.request_id, new_id("call"))
+    opened = transaction.record(
+        RequestOpened(
+            request=card.request_id,
+            kind=card.kind,
+            agent=agent.id,
+            card=Concealed(canonical_text(card.content())),
+            fingerprint=Concealed(print_),
+            expires_at=card.expires_at,
+            follows=question.follows,
+        ),
+        agent.assurance,
+    )
     transaction.connection.execute(
         insert(tables.requests).values(
             id=card.request_id,
@@ -207,6 +230,8 @@ def _post(
             idempotency_key=question.idempotency_key,
             card=card.content(),
             card_sha256=card.sha256,
+            card_ref=opened.entry.references["card"].commitment,
+            assurance=agent.assurance.value,
             opened_at=card.opened_at,
             expires_at=card.expires_at,
             attachment=ticket.attachment,
@@ -260,6 +285,7 @@ def claim(transaction: Transaction, ticket: Ticket) -> Report | Superseded:
     )
     row = find(transaction.connection, ticket.request_id)
     if taken.rowcount == 1:
+        transaction.record(AnswerClaimed(ticket.request_id, ticket.attachment), Assurance(row.assurance))
         return _report(row)
     if row.attachment == ticket.attachment and (ticket.reads or row.state != State.CLOSED.value):
         return _report(row, told_before=row.state == State.CLOSED.value)
@@ -270,7 +296,7 @@ def settle(transaction: Transaction, ticket: Ticket, *, delivered: bool) -> None
     """What became of a claim: handed to a caller who was still there, or free to be collected again."""
     requests = tables.requests
     values: dict[str, Any] = {"delivered_at": transaction.now} if delivered else {"claimed_by": None}
-    transaction.connection.execute(
+    settled = transaction.connection.execute(
         update(requests)
         .where(
             requests.c.id == ticket.request_id,
@@ -279,7 +305,11 @@ def settle(transaction: Transaction, ticket: Ticket, *, delivered: bool) -> None
         )
         .values(**values)
     )
-    transaction.touch(ticket.request_id)
+    if settled.rowcount == 1:
+        told = AnswerDelivered if delivered else AnswerReleased
+        assurance = Assurance(find(transaction.connection, ticket.request_id).assurance)
+        transaction.record(told(ticket.request_id, ticket.attachment), assurance)
+        transaction.touch(ticket.request_id)
 
 
 def withdraw(transaction: Transaction, agent: Agent, request_id: str) -> Report | None:
@@ -287,7 +317,7 @@ def withdraw(transaction: Transaction, agent: Agent, request_id: str) -> Report 
     row = _own(transaction.connection, agent, request_id)
     if row is None:
         return None
-    move(transaction, request_id, Event.WITHDRAW, Outcome.WITHDRAWN)
+    close(transaction, row, Event.WITHDRAW, Outcome.WITHDRAWN)
     return _report(find(transaction.connection, request_id))
 
 
@@ -317,6 +347,10 @@ def report_consequence(
             id=new_id("con"), request_id=request_id, result=result, details=details, at=transaction.now
         )
     )
+    transaction.record(
+        ConsequenceReported(request_id, Concealed(result), None if details is None else Concealed(details)),
+        agent.assurance,
+    )
     transaction.touch(request_id)
     return _report(row)
 
@@ -334,5 +368,6 @@ def _report(row: Any, *, told_before: bool = False) -> Report:
         decided_at=row.closed_at if decided else None,
         opened_at=row.opened_at,
         expires_at=row.expires_at,
+        audit_index=row.closed_index,
         told_before=told_before,
     )

@@ -134,6 +134,11 @@ def canonical_sha256(value: Any) -> str:
     return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
+def canonical_text(value: Any) -> str:
+    """A JSON value in its RFC 8785 form."""
+    return rfc8785.dumps(value).decode()
+
+
 def fingerprint(agent_id: str, question: AnyQuestion) -> str:
     """What makes a question the same question: who asks, which tool, which arguments; not how long to wait."""
     return canonical_sha256(

@@ -6,11 +6,13 @@ Invariants:
   what is queued together, a savepoint each. No task that a client can cancel ever writes, so a caller that goes away
   leaves either the whole change or nothing of it.
 - A caller of `write` gets its answer after the commit, never before.
+- What a change records is in the signed log with the same commit, or the change did not happen.
 - Readers see committed state only, and never wait for the writer (SQLite's write-ahead log).
 """
 
 import asyncio
 import queue
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,12 +23,17 @@ from typing import Any, Generic, Self, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from store import tables
+from store.audit.events import Assurance, Event
+from store.audit.log import Appended, Appender, Signer, check_head
+from store.audit.merkle import Frontier
+from store.audit.reading import head
 from store.moments import Clock, utc_now
-from store.problems import DatabaseProblem
+from store.problems import DatabaseProblem, WriteRefused
 from store.schema import prepare
 from store.signals import Signals
 
@@ -36,15 +43,25 @@ BATCH = 256
 POLL_SECONDS = 0.05
 READERS = 8
 BUSY_MILLISECONDS = 5_000
+PROBE_BYTES = 128 * 1024
 
 
 @dataclass
 class Transaction:
-    """What a change works with: the connection, the time of the commit's batch, and the topics to wake."""
+    """What a change works with: the connection, the time of the commit's batch, the log, and the topics to wake."""
 
     connection: Connection
     now: datetime
+    log: Appender
     topics: set[str] = field(default_factory=set)
+
+    def record(self, event: Event, assurance: Assurance = Assurance.SHARED_USER) -> Appended:
+        """Put an entry into the log, which stands if this change does. The weakest claim is made unless told otherwise.
+
+        Raises:
+            EntryProblem: it does not fit an entry; let it through, and the change does not happen.
+        """
+        return self.log.append(event, self.now, assurance)
 
     def touch(self, *topics: str) -> None:
         """Wake the listeners of these topics once this change is committed."""
@@ -53,6 +70,8 @@ class Transaction:
 
 Change = Callable[[Transaction], T]
 Query = Callable[[Connection], T]
+OpenSigner = Callable[[bool], Signer]
+"""Gives the log's signer. The argument says whether the log has begun: then only its own key will do."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +83,39 @@ class _Job(Generic[T]):
 class Database:
     """A home's durable state. Open it with `Database.open`; close it once."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, signer: Signer, clock: Clock) -> None:
         self._engine = engine
+        self._signer = signer
+        self._tree = Frontier()
         self.clock = clock
+        self.failing: str | None = None
+        """Why the newest write failed; None while writing works."""
+        self.write_failures = 0
+        """Commits that the database refused since it was opened."""
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self.signals = Signals(on_listen=self._nudge)
         self._readers: anyio.CapacityLimiter | None = None
         self._thread = threading.Thread(target=self._run, name="assent-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def origin(self) -> str:
+        """The name of the log."""
+        return self._signer.name
+
+    @property
+    def verifier(self) -> str:
+        """The key that checks the log's checkpoints: public, to be kept elsewhere."""
+        return self._signer.verifier
+
     @classmethod
-    def open(cls, url: str, *, clock: Clock = utc_now) -> Self:
+    def open(cls, url: str, open_signer: OpenSigner, *, clock: Clock = utc_now) -> Self:
         """The database at `url` (`sqlite:////absolute/path`), brought to this version's schema.
 
         Raises:
-            DatabaseProblem: it cannot be opened, belongs to a newer version, or is of a kind not supported.
+            DatabaseProblem: it cannot be opened, belongs to a newer version, is of a kind not supported, or its log is
+                not the one that the signer signs.
+            KeyProblem: the log's key is missing or malformed.
         """
         try:
             parsed = make_url(url)
@@ -94,6 +131,7 @@ class Database:
         engine = sqlite_engine(parsed.render_as_string(hide_password=False))
         try:
             prepare(engine, Path(parsed.database))
+            signer = _signer_of(engine, open_signer)
         except DBAPIError as problem:
             engine.dispose()
             raise DatabaseProblem(
@@ -103,7 +141,7 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, clock)
+        return cls(engine, signer, clock)
 
     def close(self) -> None:
         """Finish what is queued, then let go of the file. A second call does nothing."""
@@ -123,6 +161,14 @@ class Database:
     async def write(self, change: Change[T]) -> T:
         """Commit a change and return its result. Cancelling the caller does not cancel the change."""
         return await asyncio.shield(asyncio.wrap_future(self.submit(change)))
+
+    async def probe(self) -> str | None:
+        """Try to write, and say why that fails; None when it works. For who must know before the next change does."""
+        try:
+            await self.write(_write_filler)
+        except WriteRefused:
+            return self.failing
+        return None
 
     def write_now(self, change: Change[T]) -> T:
         """`write` for callers without an event loop."""
@@ -179,34 +225,76 @@ class Database:
         topics: set[str] = set()
         try:
             with connection.begin():
+                log = Appender(connection, self._signer, self._tree)
                 now = self.clock()
                 for job in jobs:
-                    transaction = Transaction(connection, now)
-                    try:
-                        with connection.begin_nested():
-                            done.append((job, job.change(transaction)))
-                    except Exception as problem:  # noqa: BLE001 - rolled back: the change did not happen, and its caller learns why
-                        job.future.set_exception(problem)
-                    else:
+                    transaction = Transaction(connection, now, log)
+                    if _attempt(job, transaction, done):
                         topics |= transaction.topics
+                tree = log.flush()
         except Exception as problem:  # noqa: BLE001 - nothing was committed: every caller learns that, none proceeds
             self._fail(jobs, problem)
             return
+        self._tree, self.failing = tree, None
         for job, result in done:
             job.future.set_result(result)
         self.signals.publish(topics)
 
-    @staticmethod
-    def _fail(jobs: list[_Job[Any]], problem: Exception) -> None:
-        reason = problem.orig if isinstance(problem, DBAPIError) else problem
+    def _fail(self, jobs: list[_Job[Any]], problem: Exception) -> None:
+        self.failing = f"the database refused to write ({_reason(problem)})"
+        self.write_failures += 1
         for job in jobs:
             if not job.future.done():
-                failure = DatabaseProblem(
-                    f"nothing was changed: the database refused to write ({reason})",
+                failure = WriteRefused(
+                    f"nothing was changed: {self.failing}",
                     "Check free space and permissions of the database file; then try again.",
                 )
                 failure.__cause__ = problem
                 job.future.set_exception(failure)
+
+
+def _attempt(job: _Job[Any], transaction: Transaction, done: list[tuple[_Job[Any], Any]]) -> bool:
+    """Run one change in its savepoint; whether it stands. A database that fails takes the whole batch along."""
+    mark = transaction.log.mark()
+    try:
+        with transaction.connection.begin_nested():
+            done.append((job, job.change(transaction)))
+    except DBAPIError as problem:
+        if not isinstance(problem, IntegrityError):
+            raise
+        transaction.log.take_back(mark)
+        job.future.set_exception(problem)
+    except Exception as problem:  # noqa: BLE001 - rolled back: the change did not happen, and its caller learns why
+        transaction.log.take_back(mark)
+        job.future.set_exception(problem)
+    else:
+        return True
+    return False
+
+
+def _write_filler(transaction: Transaction) -> None:
+    """As much as a change that matters: on a disk that is almost full a smaller try would succeed, and mean nothing."""
+    execute = transaction.connection.execute
+    execute(delete(tables.probes))
+    execute(insert(tables.probes).values(id=1, filler=secrets.token_bytes(PROBE_BYTES)))
+
+
+def _signer_of(engine: Engine, open_signer: OpenSigner) -> Signer:
+    with engine.connect() as connection, connection.begin():
+        signer = open_signer(head(connection) is not None)
+        check_head(connection, signer)
+    return signer
+
+
+def _reason(problem: BaseException) -> object:
+    """What began it. A full disk makes SQLite drop the whole transaction, and ending the savepoint then fails too."""
+    reason: object = problem
+    step: BaseException | None = problem
+    while step is not None:
+        if isinstance(step, DBAPIError):
+            reason = step.orig
+        step = step.__context__
+    return reason
 
 
 def _nothing(_: Transaction) -> None:
@@ -228,7 +316,14 @@ def _data_version(connection: Connection) -> int:
 
 def sqlite_engine(url: str) -> Engine:
     """An engine whose transactions, changes of tables included, start and end where we say, and survive a crash."""
-    engine = create_engine(url, pool_size=READERS + 2, max_overflow=READERS, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=READERS + 2,
+        max_overflow=READERS,
+        connect_args={"check_same_thread": False},
+        # Errors would carry the values of their statement, answers among them, into tracebacks and logs.
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(raw: Any, _record: Any) -> None:
@@ -239,6 +334,8 @@ def sqlite_engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is taken away, a revoked credential's key or an erased text, is overwritten where it stood.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, insert, select
 from store import tables
 from store.accounts import DECIDING_ROLES, Reviewer, Role
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written, check, split_secrets
-from store.card import Card
+from store.audit.events import Assurance, Reference, RequestShown
+from store.card import Card, canonical_text
 from store.database import Transaction
 from store.fields import is_unicode
 from store.lifecycle import OPEN_STATES, Event, Outcome, State, Surface
-from store.moves import move
+from store.moves import Decisive, close, move
 from store.questions import AskApproval, AskForm, AskTextInput
 from store.requests import RequestView, checked_card, find, is_open, views
 from store.vault.credentials import store_credential
@@ -103,6 +104,9 @@ def show(transaction: Transaction, reviewer: Reviewer, request_id: str, surface:
                 at=transaction.now,
             )
         )
+        transaction.record(
+            RequestShown(request_id, reviewer.id, Reference(row.card_ref), surface), Assurance(row.assurance)
+        )
     return True
 
 
@@ -120,7 +124,10 @@ def was_shown(connection: Connection, reviewer: Reviewer, row: Any, surface: Sur
 def decide(
     transaction: Transaction, request_id: str, statement: Statement, keys: KeyProvider, waiting: frozenset[str]
 ) -> Decision:
-    """Close the request with this answer, if it is this reviewer's to give and the request is still open."""
+    """Close the request with this answer, if it is this reviewer's to give and the request is still open.
+
+    Passwords in it are sealed with `keys`.
+    """
     row = find(transaction.connection, request_id)
     if row is None:
         return NotFound()
@@ -136,14 +143,23 @@ def decide(
     if faults or isinstance(answer, tuple):
         return BadAnswer(faults)
     outcome, may_proceed = _meaning(card, answer)
-    moved = move(
+    kept = _kept(transaction, row, card, answer, keys)
+    comment = (statement.comment or "").strip() or None
+    moved = close(
         transaction,
-        request_id,
+        row,
         Event.DECIDE,
         outcome,
         may_proceed=may_proceed,
-        answer=_kept(transaction, row, card, answer, keys),
-        comment=(statement.comment or "").strip() or None,
+        decisive=Decisive(
+            statement.reviewer.id,
+            statement.authenticated_by,
+            statement.surface,
+            None if kept is None else canonical_text(kept),
+            comment,
+        ),
+        answer=kept,
+        comment=comment,
         decided_by_id=statement.reviewer.id,
         decided_by=statement.reviewer.display_name,
         authenticated_by=statement.authenticated_by,
@@ -161,7 +177,7 @@ def _may_decide(connection: Connection, reviewer: Reviewer) -> bool:
 
 def _conflict(transaction: Transaction, row: Any, statement: Statement, waiting: frozenset[str]) -> Conflict | None:
     # The clock's loop may be a moment late; a late answer never is in time.
-    expired = move(transaction, row.id, Event.EXPIRE, Outcome.EXPIRED)
+    expired = close(transaction, row, Event.EXPIRE, Outcome.EXPIRED)
     if expired or row.state == State.CLOSED.value:
         view = _view(transaction, row.id, waiting)
         return Conflict(view, closed_message(view))
@@ -220,15 +236,22 @@ def _kept(transaction: Transaction, row: Any, card: Card, answer: Answer, keys: 
         case Filled():
             assert isinstance(card.question, AskForm)
             values, secrets = split_secrets(card.question, answer)
-            handles = {
-                name: store_credential(
-                    transaction, keys, agent_id=row.agent_id, request_id=row.id, field=name, secret=secret
-                )
-                for name, secret in secrets.items()
-            }
+            handles = {name: _sealed(transaction, row, keys, name, secret) for name, secret in secrets.items()}
             return {"values": values, "credentials": handles}
         case _:
             return None
+
+
+def _sealed(transaction: Transaction, row: Any, keys: KeyProvider, field: str, secret: str) -> str:
+    return store_credential(
+        transaction,
+        keys,
+        origin=transaction.log.origin,
+        agent_id=row.agent_id,
+        request_id=row.id,
+        field=field,
+        secret=secret,
+    )
 
 
 def _view(transaction: Transaction, request_id: str, waiting: frozenset[str]) -> RequestView:
@@ -237,6 +260,6 @@ def _view(transaction: Transaction, request_id: str, waiting: frozenset[str]) ->
 
 def expire_due(transaction: Transaction) -> int:
     """Close everything whose time is over, whether or not anybody waits; how many there were."""
-    due = select(tables.requests.c.id).where(is_open(), tables.requests.c.expires_at <= transaction.now)
-    ids = list(transaction.connection.execute(due).scalars())
-    return sum(move(transaction, request_id, Event.EXPIRE, Outcome.EXPIRED) for request_id in ids)
+    due = select(tables.requests).where(is_open(), tables.requests.c.expires_at <= transaction.now)
+    rows = transaction.connection.execute(due).all()
+    return sum(close(transaction, row, Event.EXPIRE, Outcome.EXPIRED) for row in rows)

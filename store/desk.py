@@ -4,10 +4,12 @@ Each method is one change or one query; whatever is decided, is decided inside t
 here (who is on the line at this moment) is for display only: losing it changes nothing.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import anyio
 from sqlalchemy import Connection, func, select
@@ -16,17 +18,22 @@ from store import asking, deciding, requests, tables
 from store.agents import Agent
 from store.answers import Answer
 from store.asking import Limits, Report, Superseded, Ticket
+from store.audit.inspection import Inspection
 from store.database import Database
 from store.deciding import Decision, Statement
 from store.lifecycle import Surface
 from store.people import Reviewer
+from store.problems import DatabaseProblem
 from store.questions import AnyQuestion
 from store.requests import HISTORY_PAGE, RequestView
+from store.runs import clock_jumped
 from store.signals import INBOX, PRESENCE, Signals
 from store.vault.credentials import any_credentials
 from store.vault.keys import KeyProvider
 
 LONGEST_NAP = 60.0
+RETRY_SECONDS = 1.0
+CLOCK_TOLERANCE = 5.0
 
 
 class Desk:
@@ -42,8 +49,22 @@ class Desk:
     def signals(self) -> Signals:
         return self._database.signals
 
+    @property
+    def log(self) -> Inspection:
+        """The signed log of everything that happens here, for reading."""
+        return Inspection(self._database)
+
     def now(self) -> datetime:
         return self._database.clock()
+
+    @property
+    def failing(self) -> str | None:
+        """Why nothing can be decided at the moment: the database refuses to write. None while all is well."""
+        return self._database.failing
+
+    async def probe(self) -> str | None:
+        """Try whether writing works, and say why it does not."""
+        return await self._database.probe()
 
     # The agent's side
 
@@ -173,14 +194,28 @@ class Desk:
 
     async def keep_deadlines(self) -> None:
         """Run until cancelled: every request expires on time, and at once after a downtime."""
+        drift = self._drift()
         with self.signals.listen(INBOX) as listener:
             while True:
-                await self.expire_due()
-                deadline = await self.next_deadline()
+                if abs(jump := self._drift() - drift) > CLOCK_TOLERANCE:
+                    drift += jump
+                    self._database.submit(partial(clock_jumped, by_seconds=jump))
+                try:
+                    await self.expire_due()
+                    deadline = await self.next_deadline()
+                except DatabaseProblem:
+                    # Nothing can be written: nothing is answered either. Try until it can; the gate stays shut.
+                    await anyio.sleep(RETRY_SECONDS)
+                    await self._database.probe()
+                    continue
                 # Never one long sleep: a machine that slept, or a clock that was set, must not delay a deadline.
                 nap = LONGEST_NAP if deadline is None else (deadline - self.now()).total_seconds()
                 with anyio.move_on_after(min(max(nap, 0.0), LONGEST_NAP)):
                     await listener.changed()
+
+    def _drift(self) -> float:
+        """The wall clock against the time that passes; it stays the same unless somebody sets the clock."""
+        return self.now().timestamp() - time.monotonic()
 
 
 def needs_key(database: Database) -> bool:

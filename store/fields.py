@@ -5,26 +5,46 @@ decided. Both read the rules from here, so a `default` can never be something th
 """
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import re2
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 TITLE_LIMIT = 200
 TEXT_LIMIT = 64 * 1024
 LIST_LIMIT = 50
 SAFE_INTEGER = 2**53 - 1
+PATTERN_BYTES = 1 << 20
+"""What one compiled pattern may take up; it also bounds how long compiling takes."""
 
 _T = TypeVar("_T")
 
+
+def _one_line(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            raise ValueError(f"must be one line of text, without line breaks and without U+{ord(character):04X}")
+    return text
+
+
+def _no_nul(text: str) -> str:
+    # Databases and programs in C end a text there: what is stored must be what was shown.
+    if "\0" in text:
+        raise ValueError("must not contain U+0000")
+    return text
+
+
+OneLine = AfterValidator(_one_line)
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.\-]+$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LIMIT, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LIMIT, strip_whitespace=True), OneLine]
+Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT), AfterValidator(_no_nul)]
 
 
 class FieldType(StrEnum):
@@ -96,7 +116,7 @@ class FormField(Value):
         default=(), description="For select and multiselect: what can be chosen."
     )
     default: Any = Field(default=None, description="What the field holds at first, in the field's own type.")
-    help: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
+    help: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)] | None = Field(
         default=None, description="A line under the field."
     )
     min: int | float | str | None = Field(
@@ -116,9 +136,7 @@ class FormField(Value):
     @field_validator("pattern")
     @classmethod
     def _pattern_compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            compile_pattern(pattern)
-        return pattern
+        return None if pattern is None else _compiling(pattern)
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
@@ -157,8 +175,8 @@ class FormField(Value):
                 raise ValueError(f"`{name}` of a {self.type} field is a number between ±{SAFE_INTEGER}")
         elif self.type in (FieldType.SELECT, FieldType.CHECKBOX):
             raise ValueError(f"`{name}` does not fit a {self.type} field")
-        elif not isinstance(bound, int) or bound < 0:
-            raise ValueError(f"`{name}` of a {self.type} field counts from 0 in whole numbers")
+        elif not isinstance(bound, int) or not 0 <= bound <= TEXT_LIMIT:
+            raise ValueError(f"`{name}` of a {self.type} field counts from 0 to {TEXT_LIMIT} in whole numbers")
 
     def _order(self, bound: int | float | str) -> Any:
         return parse_moment(self.type, bound) if isinstance(bound, str) else bound
@@ -172,12 +190,20 @@ def compile_pattern(pattern: str) -> Any:
     """
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = PATTERN_BYTES
     try:
         return re2.compile(pattern, options)
     except re2.error as problem:
         reason = problem.args[0] if problem.args else "unknown reason"
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
         raise ValueError(f"does not compile as an RE2 pattern ({reason}); an example: ^[A-Z]{{2}}[0-9]+$") from None
+
+
+@lru_cache(maxsize=4096)
+def _compiling(pattern: str) -> str:
+    """`pattern`, tried once: stored questions are read back for every page, and compiling takes milliseconds."""
+    compile_pattern(pattern)
+    return pattern
 
 
 def parse_moment(kind: FieldType, text: str) -> date | time | datetime | None:
@@ -221,7 +247,8 @@ def check_value(field: FormField, value: Any) -> Any:
 
 
 def _is_safe_number(value: int | float) -> bool:
-    return math.isfinite(value) and abs(value) <= SAFE_INTEGER
+    # The comparison first: an integer of hundreds of digits has no float to be asked whether it is finite.
+    return abs(value) <= SAFE_INTEGER and math.isfinite(value)
 
 
 def _check_checkbox(field: FormField, value: Any) -> bool | Refused:
@@ -295,7 +322,9 @@ def is_web_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
+    # Browsers take a backslash for a slash, so that the host they go to would not be the one that is shown.
+    plain = not any(c.isspace() or c == "\\" or not c.isprintable() for c in text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
 
 
 def _looks_like_email(text: str) -> bool:

@@ -104,6 +104,23 @@ def transition(event: Event, outcome: Outcome | None = None) -> tuple[frozenset[
     return frozenset(moves), target
 
 
+def meaning(kind: Kind, outcome: Outcome, *, may_proceed: bool) -> str:
+    """What an end means, in the words that stand in the log."""
+    match outcome:
+        case Outcome.ANSWERED if kind is Kind.APPROVAL:
+            return "approved: the agent may proceed" if may_proceed else "not approved: the agent must not proceed"
+        case Outcome.ANSWERED:
+            return "answered: the agent may use this answer"
+        case Outcome.DECLINED:
+            return "declined: a person refused to answer"
+        case Outcome.RETURNED:
+            return "returned: a person asks back"
+        case Outcome.EXPIRED:
+            return "expired: nobody answered in time, which is not an approval"
+        case Outcome.WITHDRAWN:
+            return "withdrawn: the agent took the question back"
+
+
 def diagram() -> str:
     """The table as a Mermaid state diagram, for the documentation."""
     lines = ["stateDiagram-v2", "    [*] --> pending"]

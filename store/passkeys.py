@@ -1,5 +1,6 @@
 """WebAuthn credentials as rows. Verifying them is the site's; `store.people` calls these."""
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from store import tables
 from store.accounts import Reviewer, reviewer_with_id
+from store.audit.events import PasskeyAdded, PasskeyRemoved
 from store.database import Transaction
 from store.identifiers import new_id
 from store.problems import PeopleProblem
@@ -60,8 +62,17 @@ def add_passkey(transaction: Transaction, reviewer_id: str, new: NewPasskey) -> 
             created_at=transaction.now,
         )
     )
+    passkey = _passkey(_row(transaction.connection, new.credential_id))
+    transaction.record(
+        PasskeyAdded(
+            reviewer_id,
+            passkey.id,
+            base64.b64encode(new.credential_id).decode(),
+            base64.b64encode(new.public_key).decode(),
+        )
+    )
     transaction.touch(PEOPLE)
-    return _passkey(_row(transaction.connection, new.credential_id))
+    return passkey
 
 
 def passkeys_of(connection: Connection, reviewer_id: str) -> list[Passkey]:
@@ -92,8 +103,11 @@ def remove_passkey(transaction: Transaction, reviewer_id: str, passkey_id: str) 
     removed = transaction.connection.execute(
         delete(passkeys).where(passkeys.c.id == passkey_id, passkeys.c.reviewer_id == reviewer_id)
     )
+    if removed.rowcount != 1:
+        return False
+    transaction.record(PasskeyRemoved(reviewer_id, passkey_id))
     transaction.touch(PEOPLE)
-    return removed.rowcount == 1
+    return True
 
 
 def _row(connection: Connection, credential_id: bytes) -> Any:

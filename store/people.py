@@ -4,6 +4,11 @@ Secrets are kept as hashes: passwords by Argon2id, everything random by SHA-256.
 hashing happens before a change is queued, never inside it, because the writer serves everybody.
 """
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import anyio
 import anyio.to_thread
 from argon2 import PasswordHasher
 
@@ -41,12 +46,20 @@ __all__ = [
 ]
 
 
+HASHES_AT_ONCE = 4
+_T = TypeVar("_T")
+FAILURES_EVERY = timedelta(minutes=1)
+
+
 class People:
     """Everything about accounts."""
 
     def __init__(self, database: Database, hasher: PasswordHasher | None = None) -> None:
         self._database = database
         self._passwords = Passwords(hasher or PasswordHasher())
+        self._hashing: anyio.CapacityLimiter | None = None
+        self._failures = 0
+        self._failures_recorded_at: datetime | None = None
 
     # Accounts
 
@@ -90,12 +103,21 @@ class People:
         """The account whose name and password these are. An unknown name takes as long as a wrong password."""
         row = await self._database.read(lambda connection: accounts.row_named(connection, username))
         stored = None if row is None else row.password_hash
-        matches = await anyio.to_thread.run_sync(self._passwords.matches, stored, password)
+        matches = await self._at_work(self._passwords.matches, stored, password)
         if row is None or stored is None or not matches:
+            await self._sign_in_failed()
             return None
         if self._passwords.is_outdated(stored):
             await self.set_password(row.id, password)
         return accounts.reviewer_of(row)
+
+    async def _sign_in_failed(self) -> None:
+        """Count it, and record the count at most once a minute: who guesses must not be able to flood the log."""
+        self._failures += 1
+        now = self._database.clock()
+        if self._failures_recorded_at is None or now >= self._failures_recorded_at + FAILURES_EVERY:
+            count, self._failures, self._failures_recorded_at = self._failures, 0, now
+            await self._database.write(lambda change: sessions.record_failures(change, count))
 
     async def set_password(self, reviewer_id: str, password: str) -> None:
         """Replace the password.
@@ -108,7 +130,13 @@ class People:
         await self._database.write(lambda change: accounts.replace_password_hash(change, reviewer_id, hashed))
 
     async def _hash(self, username: str, password: str) -> str:
-        return await anyio.to_thread.run_sync(self._passwords.hash, username, password)
+        return await self._at_work(self._passwords.hash, username, password)
+
+    async def _at_work(self, work: Callable[..., _T], *arguments: str | None) -> _T:
+        """In a thread, few at a time: each takes 64 MiB, and whoever is not signed in can ask for it."""
+        if self._hashing is None:
+            self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._hashing)
 
     # Sessions
 

@@ -14,8 +14,16 @@ class DatabaseProblem(Problem):
     """The database cannot be opened, read or written."""
 
 
+class WriteRefused(DatabaseProblem):
+    """The database does not take writes at the moment. Nothing was changed, and it may pass by itself."""
+
+
 class KeyProblem(Problem):
     """A key is missing, malformed or readable by others."""
+
+
+class CredentialProblem(Problem):
+    """There is no such credential, or not just one."""
 
 
 class PeopleProblem(Problem):

@@ -17,6 +17,7 @@ from store.fields import (
     FormField,
     Identifier,
     Label,
+    OneLine,
     Text,
     Value,
     is_web_address,
@@ -26,6 +27,8 @@ from store.fields import (
 from store.lifecycle import Kind
 
 TIMEOUT_LIMIT = 86_400
+QUESTION_LIMIT = 256 * 1024
+"""Characters of a question with everything in it. Every page and every look at a list pays for them."""
 
 Title = Label
 
@@ -101,7 +104,7 @@ class Question(Value):
         default=(), description="What the reviewer can check: label with a text or an address."
     )
     risk: Risk | None = Field(default=None, description="How much harm a wrong answer could do.")
-    workflow: Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LIMIT)] | None = Field(
+    workflow: Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LIMIT), OneLine] | None = Field(
         default=None, description="A label that groups requests."
     )
     follows: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
@@ -117,6 +120,16 @@ class Question(Value):
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         default=None, description="Your own name for this question; asking again with it never posts a second card."
     )
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        length = len(self.model_dump_json(exclude_none=True))
+        if length > QUESTION_LIMIT:
+            raise ValueError(
+                f"the whole question has {length:,} characters; a person can be shown at most {QUESTION_LIMIT:,}: "
+                "shorten the texts, or give evidence as addresses"
+            )
+        return self
 
     @property
     def headline(self) -> str:

@@ -48,6 +48,10 @@ class RequestView:
     answer: Mapping[str, Any] | None
     may_proceed: bool
     delivered_at: datetime | None
+    closed_index: int | None
+    """Where the log says how it ended."""
+    on_its_way: bool
+    """A call has taken the answer; whether it arrived is not known yet."""
     agent_waiting: bool
     seen_by: tuple[str, ...]
     consequences: tuple[Consequence, ...]
@@ -154,6 +158,8 @@ def _view(row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, .
         answer=row.answer,
         may_proceed=row.may_proceed,
         delivered_at=row.delivered_at,
+        closed_index=row.closed_index,
+        on_its_way=row.claimed_by is not None and row.delivered_at is None,
         agent_waiting=waiting,
         seen_by=seen_by,
         consequences=consequences,

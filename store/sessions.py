@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from store import tables
 from store.accounts import Reviewer, reviewer_of
+from store.audit.events import ReviewerSignedIn, ReviewerTokenAdded, SessionEnded, SignInsFailed
 from store.database import Transaction
 from store.identifiers import new_id, secret_sha256
 from store.signals import PEOPLE
@@ -57,6 +58,7 @@ def open_session(transaction: Transaction, reviewer: Reviewer, method: SignIn, c
             last_seen_at=now,
         )
     )
+    transaction.record(ReviewerSignedIn(reviewer.id, session.id, method.value))
     transaction.touch(PEOPLE)
     return session
 
@@ -87,15 +89,22 @@ def end_session(transaction: Transaction, reviewer_id: str, session_id: str) -> 
     ended = transaction.connection.execute(
         delete(sessions).where(sessions.c.id == session_id, sessions.c.reviewer_id == reviewer_id)
     )
+    if ended.rowcount != 1:
+        return False
+    transaction.record(SessionEnded(reviewer_id, session_id))
     transaction.touch(PEOPLE)
-    return ended.rowcount == 1
+    return True
 
 
 def end_session_of_secret(transaction: Transaction, secret: str) -> None:
-    transaction.connection.execute(
-        delete(tables.sessions).where(tables.sessions.c.secret_sha256 == secret_sha256(secret))
-    )
-    transaction.touch(PEOPLE)
+    found = session_of_secret(transaction.connection, secret)
+    if found is not None:
+        end_session(transaction, found.reviewer.id, found.id)
+
+
+def record_failures(transaction: Transaction, count: int) -> None:
+    """Record attempts that signed nobody in."""
+    transaction.record(SignInsFailed(count))
 
 
 def add_token(transaction: Transaction, reviewer_id: str, token: str) -> None:
@@ -104,6 +113,7 @@ def add_token(transaction: Transaction, reviewer_id: str, token: str) -> None:
             token_sha256=secret_sha256(token), reviewer_id=reviewer_id, created_at=transaction.now
         )
     )
+    transaction.record(ReviewerTokenAdded(reviewer_id))
     transaction.touch(PEOPLE)
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from store import tables
 from store.accounts import NewAccount, Reviewer, count, insert_account
+from store.audit.events import SetupLinkMade, SetupLinkUsed
 from store.database import Transaction
 from store.identifiers import secret_sha256
 from store.problems import PeopleProblem
@@ -35,6 +36,7 @@ def create(transaction: Transaction, token: str) -> None:
             token_sha256=secret_sha256(token), created_at=transaction.now, expires_at=transaction.now + LIFE
         )
     )
+    transaction.record(SetupLinkMade())
 
 
 def is_valid(connection: Connection, token: str, now: datetime) -> bool:
@@ -53,7 +55,9 @@ def use(transaction: Transaction, token: str, account: NewAccount) -> Reviewer:
     if not is_valid(transaction.connection, token, transaction.now):
         raise SetupLinkVoid("this setup link is no longer valid", "Run `assent open` for a new one.")
     void(transaction)
-    return insert_account(transaction, account)
+    admin = insert_account(transaction, account)
+    transaction.record(SetupLinkUsed(admin.id))
+    return admin
 
 
 def void(transaction: Transaction) -> None:

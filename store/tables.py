@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, Index, LargeBinary, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlmodel import Field, SQLModel
 
 from store.moments import from_text, to_text
@@ -136,6 +148,9 @@ class RequestRow(SQLModel, table=True):
     decided_by: str | None = Field(default=None, description="The name as it was then.")
     authenticated_by: str | None = None
     surface: str | None = None
+    assurance: str = Field(default="shared_user", description="How its agent was told apart when it asked.")
+    card_ref: str = Field(default="", description="The salted hash by which the log's entries name the card.")
+    closed_index: int | None = Field(default=None, description="The log entry of how it ended.")
     comment: str | None = Field(default=None, sa_column=Column(Text))
     answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     may_proceed: bool = False
@@ -176,10 +191,66 @@ class CredentialRow(SQLModel, table=True):
     request_id: str = Field(foreign_key="requests.id", index=True)
     field: str
     version: int
+    targets: list[str] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
     kid: str
     wrapped_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class RunRow(SQLModel, table=True):
+    """A server process, from its start to when it said that it stopped."""
+
+    __tablename__ = "runs"
+    instance: str = Field(primary_key=True)
+    version: str
+    started_at: datetime = Field(sa_type=UtcTime)
+    stopped_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class ProbeRow(SQLModel, table=True):
+    """What a try at writing leaves: one row as large as a change that matters."""
+
+    __tablename__ = "probes"
+    id: int = Field(primary_key=True)
+    filler: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogEntryRow(SQLModel, table=True):
+    """The bytes of one entry of the log, as they were hashed."""
+
+    __tablename__ = "log_entries"
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogNodeRow(SQLModel, table=True):
+    """The hash of a complete subtree of the log."""
+
+    __tablename__ = "log_nodes"
+    level: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogHeadRow(SQLModel, table=True):
+    """The newest signed checkpoint: one row."""
+
+    __tablename__ = "log_head"
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class DisclosureRow(SQLModel, table=True):
+    """A text that entries name by its salted hash. This row can be erased; the entries stay."""
+
+    __tablename__ = "disclosures"
+    commitment: str = Field(primary_key=True)
+    position: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    key: str
+    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
 
 
 def table_of(row: type[SQLModel]) -> Table:
@@ -200,3 +271,9 @@ requests = table_of(RequestRow)
 shows = table_of(ShowRow)
 consequences = table_of(ConsequenceRow)
 credentials = table_of(CredentialRow)
+runs = table_of(RunRow)
+probes = table_of(ProbeRow)
+log_entries = table_of(LogEntryRow)
+log_nodes = table_of(LogNodeRow)
+log_head = table_of(LogHeadRow)
+disclosures = table_of(DisclosureRow)

@@ -8,11 +8,12 @@ from argon2 import PasswordHasher
 
 from store.agents import Agent, Agents
 from store.asking import Limits
+from store.audit.checkpoint import LogKey
 from store.database import Database
 from store.desk import Desk
 from store.people import People, Reviewer, Role
 from store.vault.keys import KeyFile, open_key_file
-from tests.stage import PASSWORD, FakeClock
+from tests.stage import PASSWORD, FakeClock, signed_by
 
 
 @pytest.fixture
@@ -31,9 +32,14 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(home: Path, clock: FakeClock) -> Iterator[Database]:
+def signer() -> LogKey:
+    return LogKey.generate("assent.test/log")
+
+
+@pytest.fixture
+def database(home: Path, signer: LogKey, clock: FakeClock) -> Iterator[Database]:
     home.mkdir(exist_ok=True)
-    database = Database.open(f"sqlite:///{home / 'assent.db'}", clock=clock)
+    database = Database.open(f"sqlite:///{home / 'assent.db'}", signed_by(signer), clock=clock)
     yield database
     database.close()
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from store.answers import Answer
+from store.audit.checkpoint import LogKey
+from store.database import OpenSigner
 from store.deciding import Decided, Decision
 from store.desk import Desk
 from store.lifecycle import Surface
@@ -26,6 +28,11 @@ class FakeClock:
 
     def advance(self, **by: float) -> None:
         self.now += timedelta(**by)
+
+
+def signed_by(key: LogKey) -> OpenSigner:
+    """The log's signer, whether or not its log has begun."""
+    return lambda _: key
 
 
 def approval(title: str = "Deploy 1.4 to production?", **more: Any) -> AskApproval:

@@ -46,7 +46,7 @@ BASE_DEPENDENCIES = {
 PACKAGES = ("store", "review_web", "server")
 
 # What our code imports that another dependency brings along, by its own promise.
-COMES_WITH = {"markupsafe": "jinja2", "mcp-types": "mcp"}
+COMES_WITH = {"markupsafe": "jinja2", "mcp-types": "mcp", "pydantic-core": "pydantic"}
 NOT_IMPORTED = {
     "python-multipart",  # Starlette reads forms with it, and leaves it to us to install
 }

@@ -107,6 +107,11 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) delete form.dataset.sent;
 });
 
+// The browser may keep a page that was left, as it was, for its back button. A password must not wait there.
+addEventListener("pagehide", () => {
+  for (const box of document.querySelectorAll("input[type=password]")) box.value = "";
+});
+
 // Live news: the server's words are in the region; rows and buttons on the page follow them.
 const live = document.getElementById("live");
 

@@ -5,23 +5,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from server.config import Settings
+from server.durable import open_database
 from store.agents import Agents
-from store.database import Database
+from store.audit.inspection import Inspection
 from store.people import People
+from store.vault.credentials import Credentials
 
 
 @dataclass(frozen=True)
 class Records:
     people: People
     agents: Agents
+    credentials: Credentials
+    log: Inspection
 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Records]:
-    """People and agents of this home. Raises DatabaseProblem when there is no reading it."""
+    """People, agents, credentials and the log of this home. Raises DatabaseProblem when there is no reading it."""
     settings.home.create()
-    database = Database.open(settings.database_url)
+    database = open_database(settings)
     try:
-        yield Records(People(database), Agents(database))
+        yield Records(People(database), Agents(database), Credentials(database), Inspection(database))
     finally:
         database.close()

@@ -51,15 +51,15 @@ def serve(
     check_certificate(settings)
     settings.home.create()
     with only_server(settings.home):
-        listener = bind(settings)
-        settings = replace(settings, port=listener.getsockname()[1])
+        listeners = bind(settings)
+        settings = replace(settings, port=listeners[0].getsockname()[1])
         identity = Identity.new()
         application = build(settings, identity)
         try:
             write_private(settings.home.bridge_secret_file, identity.bridge_secret + "\n")
             running = _running(settings, identity)
             with announced(settings.home, running):
-                _server(application, settings, running, shared).listen(listener)
+                _server(application, settings, running, shared).listen(listeners)
         finally:
             application.close()
             settings.home.bridge_secret_file.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ from store.asking import Report, Superseded, Ticket
 from store.desk import Desk
 from store.problems import Problem
 from store.questions import AskApproval, AskForm, AskSelection, AskTextInput
+from store.strict_json import shortened
 
 log = structlog.get_logger()
 
@@ -64,7 +65,7 @@ class ToolCalls:
         caller = Caller(exchange.agent, exchange, context)
         definition = CATALOGUE.get(name)
         if definition is None:
-            return _error(f"there is no tool {name!r}. Known are {', '.join(CATALOGUE)}.")
+            return _error(f"there is no tool {shortened(name)}. Known are {', '.join(CATALOGUE)}.")
         try:
             return _answer(await self._carry_out(caller, definition, arguments))
         except Problem as problem:
@@ -133,6 +134,7 @@ def _pending(report: Report) -> Report:
         decided_at=None,
         opened_at=report.opened_at,
         expires_at=report.expires_at,
+        audit_index=None,
     )
 
 

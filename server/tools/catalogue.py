@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from server.tools.results import AnyResult, ApprovalResult, FormResult, SelectionResult, TextInputResult
 from server.tools.schemas import input_schema, output_schema
-from store.fields import TEXT_LIMIT
+from store.fields import Label, Text
 from store.questions import TIMEOUT_LIMIT, AskApproval, AskForm, AskSelection, AskTextInput
 
 ALWAYS_LOAD = {"anthropic/alwaysLoad": True}
@@ -36,12 +36,8 @@ class WithdrawReview(_Arguments):
 
 class ReportConsequence(_Arguments):
     request_id: RequestId = Field(description="The request whose decision you carried out.")
-    result: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)] = Field(
-        description="What came of it, in one line of at most 200 characters."
-    )
-    details: Annotated[str, StringConstraints(max_length=TEXT_LIMIT)] | None = Field(
-        default=None, description="More of it, for the person who decided."
-    )
+    result: Label = Field(description="What came of it, in one line of at most 200 characters.")
+    details: Text | None = Field(default=None, description="More of it, for the person who decided.")
 
 
 class ConsequenceReceipt(BaseModel):

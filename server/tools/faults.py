@@ -1,10 +1,13 @@
 """Bad arguments, told so that a model can mend them: which field, which limit, and an example."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from store.problems import Problem
+from store.strict_json import shortened
 
 SHOWN_FAULTS = 5
 
@@ -28,28 +31,50 @@ class BadArguments(Problem):
 
 def from_validation(tool: str, error: ValidationError, model: type[BaseModel]) -> BadArguments:
     """Every fault of the arguments, at most five of them, and an example that works."""
-    faults = []
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        line = f"{_path(fault['loc'])}: {_message(fault['type'], fault['msg'], model)}"
-        if line not in faults:
-            faults.append(line)
+    found = error.errors(include_url=False, include_input=False)
+    places = {fault["loc"][:-1] for fault in found if len(fault["loc"]) > 1}
+    # Each once, in order; and a list counts as too short only because its items were refused.
+    faults = list(
+        dict.fromkeys(
+            _line(fault, model) for fault in found if fault["type"] != "too_short" or fault["loc"] not in _above(places)
+        )
+    )
     more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
     return BadArguments("; ".join(faults[:SHOWN_FAULTS]) + more, f"Nothing was posted. An example: {EXAMPLES[tool]}")
+
+
+def _above(places: set[tuple[int | str, ...]]) -> set[tuple[int | str, ...]]:
+    return {place[:depth] for place in places for depth in range(1, len(place) + 1)}
+
+
+def _line(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    return f"{_path(fault['loc'])}: {_message(fault, model)}"
 
 
 def _path(location: Sequence[int | str]) -> str:
     path = ""
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        # What is echoed is the caller's own words: short, and with nothing in them that cannot be seen.
+        name = part if isinstance(part, int) or re.fullmatch(r"\w{1,64}", part, re.ASCII) else shortened(part)
+        path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else f"{name}"
     return path or "arguments"
 
 
-def _message(kind: str, message: str, model: type[BaseModel]) -> str:
-    if kind == "extra_forbidden":
-        return f"there is no such argument; known are {', '.join(model.model_fields)}"
-    if kind == "missing":
-        return "is required"
-    return message.removeprefix("Value error, ")
+def _message(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    limits = fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden" if len(fault["loc"]) == 1:
+            return f"there is no such argument; known are {', '.join(model.model_fields)}"
+        case "extra_forbidden":
+            return "is not known here; leave it out"
+        case "missing":
+            return "is required"
+        case "too_long":
+            return f"at most {limits['max_length']} entries; {limits.get('actual_length') or 'more'} given"
+        case "too_short":
+            return f"at least {limits['min_length']} entries; {limits.get('actual_length') or 'none'} given"
+        case _:
+            return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def text_of(problem: Problem) -> str:

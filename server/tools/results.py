@@ -102,5 +102,6 @@ def result_of(report: Report, *, next_step: str, review_url: str, now: datetime)
         comment=report.comment,
         decided_by=report.decided_by,
         decided_at=None if report.decided_at is None else to_text(report.decided_at),
+        audit=None if report.audit_index is None else AuditReference(index=report.audit_index),
         **(report.answer or {}),
     )

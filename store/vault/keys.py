@@ -1,31 +1,20 @@
-"""The key-encryption key: where it comes from, and what is refused. Keys are never coerced into shape."""
+"""Where the key-encryption key comes from: the port, and the key file. What is refused is never coerced into shape."""
 
 import base64
 import binascii
-import hashlib
-import os
 import secrets
-import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from store.private_file import make_private_file, quoted, read_private_file
 from store.problems import KeyProblem
+from store.vault.aead import KEY_BYTES
+from store.vault.sealing import Key
+
+__all__ = ["HEADER", "KEY_BYTES", "Key", "KeyFile", "KeyProvider", "open_key_file"]
 
 HEADER = "assent-vault-key-1"
-KEY_BYTES = 32
-
-
-@dataclass(frozen=True)
-class Key:
-    """A 256-bit key-encryption key, and the `kid` that names it in what it wrapped."""
-
-    material: bytes = field(repr=False)
-
-    @property
-    def kid(self) -> str:
-        """16 hex digits of a labelled hash: names the key, tells nothing of it."""
-        return hashlib.sha256(b"assent/vault/kid/v1\0" + self.material).hexdigest()[:16]
 
 
 class KeyProvider(Protocol):
@@ -70,53 +59,37 @@ def open_key_file(path: Path, *, make: bool) -> KeyFile:
         KeyProblem: no file and not `make`; or a file that others can read, or that is not exactly one key.
     """
     if make and not path.exists():
-        _make(path)
-    try:
-        text = path.read_text(encoding="ascii")
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        raise KeyProblem(
+        make_private_file(path, line_of(Key(secrets.token_bytes(KEY_BYTES))))
+
+    def missing() -> KeyProblem:
+        return KeyProblem(
             f"the vault's key file {path} is missing, and secrets were sealed with it",
             "Put it back from your backup. Without it those secrets are lost; nothing was changed.",
-        ) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise KeyProblem(
-            f"the vault's key file {path} cannot be read: {problem}", "Check its permissions."
-        ) from problem
-    if os.name == "posix" and mode & 0o077:
-        raise KeyProblem(
-            f"the vault's key file {path} is open to other users (mode {mode:o})", f"Run: chmod 600 {path}"
         )
-    return KeyFile(Key(_parse(text, path)), path)
+
+    return KeyFile(_parse(read_private_file(path, missing=missing), path), path)
 
 
-def _make(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    line = f"{HEADER} {base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+def line_of(key: Key) -> str:
+    """The one text that is this key's file."""
+    return f"{HEADER} {base64.b64encode(key.material).decode()}\n"
+
+
+def making_command(path: Path) -> str:
+    """What makes a good key file, in a shell."""
+    line = f'echo "{HEADER} $(head -c {KEY_BYTES} /dev/urandom | base64)"'
+    return f"(umask 077; {line} {quoted('>', path)})"
+
+
+def _parse(content: bytes, path: Path) -> Key:
     try:
-        # A link, not a rename: when two processes start at once the first key wins and none is overwritten.
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _parse(text: str, path: Path) -> bytes:
-    header, _, encoded = text.strip().partition(" ")
-    try:
-        material = base64.b64decode(encoded, validate=True)
+        material = base64.b64decode(content.partition(b" ")[2].rstrip(b"\n"), validate=True)
     except binascii.Error:
         material = b""
-    if header != HEADER or len(material) != KEY_BYTES:
+    # Base64 has several spellings of one value; only the one that we write is a key, so a damaged line is noticed.
+    if len(material) != KEY_BYTES or line_of(Key(material)).encode() != content:
         raise KeyProblem(
-            f"{path} is not a vault key: it needs `{HEADER}` and {KEY_BYTES} bytes in base64",
-            "Put the right file back. For a new vault, move this file away and start again: a good one is made.",
+            f"{path} is not a vault key: it needs `{HEADER}` and {KEY_BYTES} bytes in base64, on one line",
+            "Put the right file back. Only where nothing is sealed yet, make a new one: " + making_command(path),
         )
-    return material
+    return Key(material)

@@ -1,30 +1,58 @@
-"""Sealing one secret. Pure: keys and random bytes in, bytes out.
+"""Sealing one secret, by SPEC.md: keys and random bytes in, bytes out. Pure.
 
-Each secret has a fresh 256-bit key of its own and AES-256-GCM with a 12-byte nonce, written before the ciphertext. That
-key is wrapped the same way under the key-encryption key. Both carry associated data, so that a ciphertext moved to
-another row, agent, version or key no longer opens. Labels keep the two uses apart.
+Each version of a secret has a fresh 256-bit key of its own, which is wrapped under the key-encryption key. Both boxes
+carry associated data, so that one moved to another row, agent, version, log or key no longer opens.
 """
 
+import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import rfc8785
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.problems import KeyProblem
-from store.vault.keys import KEY_BYTES, Key
+from store.vault.aead import KEY_BYTES, NONCE_BYTES, NotAuthentic, decrypt, encrypt
 
-NONCE_BYTES = 12
+BOX = b"\x01"
+"""The first byte of a box: AES-256-GCM, as SPEC.md has it. Another value is another format, and is refused."""
+
+KID_LABEL = b"assent/vault/kid/v1\0"
+SECRET_CONTEXT = "assent/vault/secret/v1"
+WRAP_CONTEXT = "assent/vault/wrap/v1"
+
+Random = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A 256-bit key-encryption key.
+
+    Raises:
+        ValueError: it has another length.
+    """
+
+    material: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.material) != KEY_BYTES:
+            raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(self.material)}")
+
+    @property
+    def kid(self) -> str:
+        """The key's name in what it wrapped: 16 hex digits of a labelled hash, which tell nothing of it."""
+        return hashlib.sha256(KID_LABEL + self.material).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Binding:
-    """What a sealed secret belongs to."""
+    """What a sealed secret belongs to. `targets` are the destinations that it may ever be sent to."""
 
+    origin: str
     handle: str
     version: int
     agent_id: str
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,14 +63,19 @@ class Sealed:
     wrapped_key: bytes = field(repr=False)
     ciphertext: bytes = field(repr=False)
 
+    @property
+    def ciphertext_sha256(self) -> str:
+        """What the log holds of it: a row that was rolled back, or swapped, has another."""
+        return hashlib.sha256(self.ciphertext).hexdigest()
 
-def seal(secret: str, binding: Binding, key: Key) -> Sealed:
-    """`secret` under a fresh key of its own, wrapped under `key`."""
-    own = secrets.token_bytes(KEY_BYTES)
+
+def seal(secret: str, binding: Binding, key: Key, random: Random = secrets.token_bytes) -> Sealed:
+    """`secret` under a fresh key of its own, wrapped under `key`. Only worked examples pass another `random`."""
+    own = random(KEY_BYTES)
     return Sealed(
         kid=key.kid,
-        wrapped_key=_encrypt(key.material, own, _wrap_context(binding, key.kid)),
-        ciphertext=_encrypt(own, secret.encode(), _secret_context(binding)),
+        wrapped_key=_box(key.material, random(NONCE_BYTES), own, wrap_context(binding, key.kid)),
+        ciphertext=_box(own, random(NONCE_BYTES), secret.encode(), secret_context(binding)),
     )
 
 
@@ -53,38 +86,50 @@ def unseal(sealed: Sealed, binding: Binding, key: Key) -> str:
         KeyProblem: the key is another one, or a byte or the binding was changed. The reason is not told apart.
     """
     try:
-        own = _decrypt(key.material, sealed.wrapped_key, _wrap_context(binding, key.kid))
-        return _decrypt(own, sealed.ciphertext, _secret_context(binding)).decode()
-    except InvalidTag:
+        own = _open(key.material, sealed.wrapped_key, wrap_context(binding, key.kid))
+        if len(own) != KEY_BYTES:
+            raise NotAuthentic
+        return _open(own, sealed.ciphertext, secret_context(binding)).decode()
+    except NotAuthentic:
         raise KeyProblem(
             f"the credential {binding.handle} does not open: its row or its key was changed",
             "Restore the database and its key from one backup, or ask for the secret again.",
         ) from None
 
 
-def _encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, context)
-
-
-def _decrypt(key: bytes, sealed: bytes, context: bytes) -> bytes:
-    nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-    if len(nonce) != NONCE_BYTES:
-        raise InvalidTag
-    return AESGCM(key).decrypt(nonce, ciphertext, context)
-
-
-def _secret_context(binding: Binding) -> bytes:
+def secret_context(binding: Binding) -> bytes:
+    """The associated data of a secret's box."""
     return rfc8785.dumps(
         {
-            "label": "assent/vault/secret/v1",
+            "context": SECRET_CONTEXT,
             "id": binding.handle,
-            "version": binding.version,
+            "origin": binding.origin,
             "owner": binding.agent_id,
-            "targets": [],
+            "targets": sorted(binding.targets),
+            "version": binding.version,
         }
     )
 
 
-def _wrap_context(binding: Binding, kid: str) -> bytes:
-    return rfc8785.dumps({"label": "assent/vault/key/v1", "id": binding.handle, "version": binding.version, "kid": kid})
+def wrap_context(binding: Binding, kid: str) -> bytes:
+    """The associated data of a wrapped key's box."""
+    return rfc8785.dumps(
+        {
+            "context": WRAP_CONTEXT,
+            "id": binding.handle,
+            "kid": kid,
+            "origin": binding.origin,
+            "version": binding.version,
+        }
+    )
+
+
+def _box(key: bytes, nonce: bytes, plain: bytes, context: bytes) -> bytes:
+    return BOX + nonce + encrypt(key, nonce, plain, context)
+
+
+def _open(key: bytes, box: bytes, context: bytes) -> bytes:
+    start = len(BOX) + NONCE_BYTES
+    if box[: len(BOX)] != BOX:
+        raise NotAuthentic
+    return decrypt(key, box[len(BOX) : start], box[start:], context)

@@ -10,15 +10,20 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from store import tables
+from store.audit.checkpoint import LogKey
+from store.audit.events import AgentAdded, Concealed
 from store.database import Change, Database, Transaction
 from store.moments import to_text, utc_now
+from tests.stage import signed_by
+
+KEY = LogKey.generate("assent.bench/log")
 
 
 def floor(changes: int) -> float:
     """One row a transaction, full synchronisation, nothing else."""
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
         path = Path(folder) / "floor.db"
-        Database.open(f"sqlite:///{path}").close()
+        Database.open(f"sqlite:///{path}", signed_by(KEY)).close()
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             started = time.perf_counter()
@@ -35,7 +40,7 @@ def floor(changes: int) -> float:
 async def assent(changes: int, writers: int) -> float:
     """The same row by `Database.write`, from so many tasks at once."""
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
-        database = Database.open(f"sqlite:///{Path(folder) / 'assent.db'}")
+        database = Database.open(f"sqlite:///{Path(folder) / 'assent.db'}", signed_by(KEY))
 
         async def write(writer: int) -> None:
             for number in range(changes // writers):
@@ -53,5 +58,6 @@ def _add(name: str) -> Change[None]:
         transaction.connection.execute(
             insert(tables.agents).values(id=f"agt_{name}", name=name, created_at=transaction.now)
         )
+        transaction.record(AgentAdded(f"agt_{name}", Concealed(name), None, None))
 
     return change

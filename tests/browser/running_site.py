@@ -17,6 +17,7 @@ from review_web.settings import SiteSettings
 from review_web.site import create_site
 from store.agents import Agents
 from store.answers import Answer
+from store.audit.checkpoint import LogKey
 from store.database import Database
 from store.deciding import Decided
 from store.desk import Desk
@@ -24,6 +25,7 @@ from store.lifecycle import Surface
 from store.people import People, Reviewer, Role, SignIn
 from store.questions import AnyQuestion
 from store.vault.keys import Key, KeyFile
+from tests.stage import signed_by
 
 PASSWORD = "a long walk by the sea"
 T = TypeVar("T")
@@ -102,7 +104,7 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         version="1.2.3",
         password_over_plain_http_ok=False,
     )
-    database = Database.open(f"sqlite:///{folder / 'assent.db'}")
+    database = Database.open(f"sqlite:///{folder / 'assent.db'}", signed_by(LogKey.generate("assent.test/log")))
     people = People(database, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     agents = Agents(database)
     desk = Desk(database, KeyFile(Key(secrets.token_bytes(32)), folder / "key"))

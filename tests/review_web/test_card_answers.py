@@ -177,7 +177,7 @@ async def test_a_form_with_faults_keeps_what_was_typed_except_passwords(house: H
     )
     assert status == 422
     assert "must be at least 18" in again
-    assert 'href="#field-age"' in again
+    assert 'href="#field-1"' in again
     assert 'value="7"' in again
     assert "keep me" in again
     assert "hunter2x" not in again

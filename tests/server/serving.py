@@ -14,10 +14,12 @@ from anyio.abc import TaskGroup
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from server.agent_gate import AgentGate
 from server.mcp_server import create_endpoint, create_mcp_server
+from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
 from server.waiting import Drain, Waiting
 from store.agents import Agents
@@ -74,8 +76,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(desk: Desk, agents: Agents) -> AsyncIterator[Serving]:
-    """A server on a free port, until the block ends."""
+async def serving(desk: Desk, agents: Agents, site: Callable[[str], ASGIApp] | None = None) -> AsyncIterator[Serving]:
+    """A server on a free port, until the block ends. `site` makes the people's side for that host."""
     drain = Drain()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -92,8 +94,9 @@ async def serving(desk: Desk, agents: Agents) -> AsyncIterator[Serving]:
             async with endpoint.sessions.run():
                 yield
 
-        gate = AgentGate(endpoint.app, agents, bridge_secret=BRIDGE_SECRET)
-        app = Starlette(routes=[Route("/mcp", gate)], lifespan=lifespan)
+        gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=BRIDGE_SECRET)
+        pages = [] if site is None else [Mount("", site(host))]
+        app = Starlette(routes=[Route("/mcp", gate), *pages], lifespan=lifespan)
         server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
         task = asyncio.create_task(server._serve([listener]))
         await server.answering.wait()

@@ -58,8 +58,7 @@ async def test_metrics_count_open_requests_and_those_that_wait(application: Appl
     async with calling(application) as client:
         answer = await client.get("/metrics")
 
-    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
-    assert lines == ["assent_open_requests 0", "assent_waiting_requests 0"]
+    assert {"assent_open_requests 0", "assent_waiting_requests 0"} <= set(answer.text.splitlines())
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/login", "/mcp"])

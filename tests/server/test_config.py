@@ -53,6 +53,8 @@ def test_every_setting_can_be_given_by_the_environment(name: str, home: Path, tl
         "public_url": "https://a.example",
         "trusted_proxy": "10.0.0.1",
         "log_level": "error",
+        "vault_key": "passphrase",
+        "vault_passphrase_file": "/words",
         **tls,
     }
     environ = {f"ASSENT_{key.upper()}": value for key, value in values.items()}

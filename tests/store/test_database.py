@@ -8,8 +8,10 @@ from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from store import tables
+from store.audit.checkpoint import LogKey
 from store.database import Change, Database, Transaction
 from store.problems import DatabaseProblem
+from tests.stage import signed_by
 
 pytestmark = pytest.mark.anyio
 
@@ -88,8 +90,8 @@ async def test_a_listener_is_not_woken_by_other_topics_nor_by_changes_that_faile
         assert not deaf._event.is_set()
 
 
-async def test_what_another_process_writes_wakes_every_listener(database: Database, home: Path) -> None:
-    other = Database.open(f"sqlite:///{home / 'assent.db'}")
+async def test_what_another_process_writes_wakes_every_listener(database: Database, signer: LogKey, home: Path) -> None:
+    other = Database.open(f"sqlite:///{home / 'assent.db'}", signed_by(signer))
     try:
         with database.signals.listen("anything") as listener, anyio.fail_after(10):
             await other.write(add("from-elsewhere"))
@@ -99,17 +101,17 @@ async def test_what_another_process_writes_wakes_every_listener(database: Databa
         other.close()
 
 
-async def test_closing_finishes_what_is_queued_and_refuses_what_comes_after(home: Path) -> None:
+async def test_closing_finishes_what_is_queued_and_refuses_what_comes_after(home: Path, signer: LogKey) -> None:
     home.mkdir()
     url = f"sqlite:///{home / 'assent.db'}"
-    database = Database.open(url)
+    database = Database.open(url, signed_by(signer))
     queued = [database.submit(add(f"n{i}")) for i in range(50)]
     database.close()
     database.close()
     assert [future.result(0) for future in queued] == [f"n{i}" for i in range(50)]
     with pytest.raises(DatabaseProblem, match="closed"):
         database.submit(add("late"))
-    again = Database.open(url)
+    again = Database.open(url, signed_by(signer))
     assert len(again.read_now(names)) == 50
     again.close()
 
@@ -134,15 +136,15 @@ async def test_a_write_that_the_database_refuses_changes_nothing_and_says_so(dat
         ("sqlite:////nowhere/at/all/assent.db", "cannot be opened"),
     ],
 )
-def test_an_address_that_cannot_serve_is_refused_with_what_to_do(url: str, complaint: str) -> None:
+def test_an_address_that_cannot_serve_is_refused_with_what_to_do(signer: LogKey, url: str, complaint: str) -> None:
     with pytest.raises(DatabaseProblem, match=complaint) as refusal:
-        Database.open(url)
+        Database.open(url, signed_by(signer))
     assert refusal.value.hint
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_and_left_alone(signer: LogKey, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("these are my notes, and they are rather long ones" * 10)
     with pytest.raises(DatabaseProblem, match="cannot be opened"):
-        Database.open(f"sqlite:///{file}")
+        Database.open(f"sqlite:///{file}", signed_by(signer))
     assert file.read_text().startswith("these are my notes")

@@ -209,7 +209,9 @@ async def test_a_password_is_sealed_and_the_agent_gets_a_handle(
     assert handle.startswith("cred_")
 
     async def opened_by(agent: Agent) -> str | None:
-        return await database.read(lambda c: open_credential(c, keys, agent_id=agent.id, handle=handle))
+        return await database.read(
+            lambda c: open_credential(c, keys, origin=database.origin, agent_id=agent.id, handle=handle)
+        )
 
     assert await opened_by(bot) == "hunter2 is not a password"
     assert await opened_by(other_bot) is None

@@ -3,13 +3,14 @@ import pytest
 
 from store.agents import Agent
 from store.answers import Chosen
+from store.audit.checkpoint import LogKey
 from store.database import Database
 from store.desk import Desk, needs_key
 from store.lifecycle import Outcome
 from store.people import Reviewer
 from store.signals import INBOX
 from store.vault.keys import KeyFile
-from tests.stage import FakeClock, answered, approval, stir
+from tests.stage import FakeClock, answered, approval, signed_by, stir
 
 pytestmark = pytest.mark.anyio
 
@@ -43,13 +44,13 @@ async def test_nothing_expires_before_its_time(desk: Desk, bot: Agent, clock: Fa
 
 
 async def test_what_ran_out_during_a_downtime_expires_at_the_next_start(
-    home: object, database: Database, keys: KeyFile, desk: Desk, bot: Agent, clock: FakeClock
+    home: object, signer: LogKey, database: Database, keys: KeyFile, desk: Desk, bot: Agent, clock: FakeClock
 ) -> None:
     ticket = await desk.ask(bot, approval(timeout_seconds=60))
     kept = await desk.ask(bot, approval("Deploy 1.5?"))
     database.close()
     clock.advance(hours=3)
-    again = Database.open(f"sqlite:///{home}/assent.db", clock=clock)
+    again = Database.open(f"sqlite:///{home}/assent.db", signed_by(signer), clock=clock)
     try:
         restarted = Desk(again, keys)
         async with anyio.create_task_group() as group:

@@ -10,9 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
+from store.audit.checkpoint import LogKey
 from store.database import Database, sqlite_engine
 from store.problems import DatabaseProblem
 from store.schema import CURRENT, Schema, prepare
+from tests.stage import signed_by
+
+KEY = LogKey.generate("assent.test/log")
 
 MIGRATION = """
 import sqlalchemy as sa
@@ -28,7 +32,7 @@ def upgrade():
 
 
 def open_once(path: Path) -> None:
-    Database.open(f"sqlite:///{path}").close()
+    Database.open(f"sqlite:///{path}", signed_by(KEY)).close()
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:

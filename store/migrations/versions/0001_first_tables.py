@@ -1,4 +1,4 @@
-"""The first tables: people, agents, requests, credentials."""
+"""The first tables: people, agents, requests, credentials, and the signed log."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,41 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "disclosures",
+        sa.Column("commitment", sa.String(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("commitment"),
+    )
+    op.create_index(op.f("ix_disclosures_position"), "disclosures", ["position"], unique=False)
+    op.create_table(
+        "log_entries",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position"),
+    )
+    op.create_table(
+        "log_head",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("size"),
+    )
+    op.create_table(
+        "log_nodes",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "position"),
+    )
+    op.create_table(
+        "probes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("filler", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "reviewers",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("username", sa.String(), nullable=False),
@@ -30,6 +65,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("username_key"),
+    )
+    op.create_table(
+        "runs",
+        sa.Column("instance", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("started_at", sa.String(27), nullable=False),
+        sa.Column("stopped_at", sa.String(27), nullable=True),
+        sa.PrimaryKeyConstraint("instance"),
     )
     op.create_table(
         "setup_links",
@@ -94,6 +137,9 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.String(), nullable=True),
         sa.Column("authenticated_by", sa.String(), nullable=True),
         sa.Column("surface", sa.String(), nullable=True),
+        sa.Column("assurance", sa.String(), nullable=False),
+        sa.Column("card_ref", sa.String(), nullable=False),
+        sa.Column("closed_index", sa.Integer(), nullable=True),
         sa.Column("comment", sa.Text(), nullable=True),
         sa.Column("answer", sa.JSON(), nullable=True),
         sa.Column("may_proceed", sa.Boolean(), nullable=False),
@@ -165,10 +211,12 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(), nullable=False),
         sa.Column("field", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("targets", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("kid", sa.String(), nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.String(27), nullable=False),
+        sa.Column("revoked_at", sa.String(27), nullable=True),
         sa.ForeignKeyConstraint(
             ["agent_id"],
             ["agents.id"],

@@ -1,9 +1,12 @@
+import base64
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from store.problems import KeyProblem
-from store.vault.keys import HEADER, open_key_file
+from store.vault.keys import HEADER, making_command, open_key_file
 
 
 @pytest.fixture
@@ -43,15 +46,56 @@ def test_a_key_that_others_can_read_is_refused_with_the_command_that_mends_it(pa
 
 @pytest.mark.parametrize(
     "content",
-    ["", "secret", f"{HEADER} c2hvcnQ=", f"{HEADER} {'A' * 42}", f"other {'A' * 43}=", f"{HEADER} {'!' * 44}"],
+    [
+        "",
+        "secret",
+        f"{HEADER} c2hvcnQ=\n",
+        f"{HEADER} {'A' * 42}\n",
+        f"other {'A' * 43}=\n",
+        f"{HEADER} {'!' * 44}\n",
+        f"{HEADER} {'A' * 42}B=\n",
+        f"{HEADER} {'A' * 43}=",
+        f"{HEADER}  {'A' * 43}=\n",
+        f"{HEADER} {'A' * 43}=\n\n",
+        f"{HEADER} {'A' * 43}=\r\n",
+        f"{HEADER} {'A' * 43}=\n{HEADER} {'A' * 43}=\n",
+        f"{HEADER} {base64.b64encode(bytes(31)).decode()}\n",
+        f"{HEADER} {base64.b64encode(bytes(33)).decode()}\n",
+        "é" * 5000,
+    ],
 )
 def test_what_is_not_exactly_one_key_is_refused_and_left_alone(path: Path, content: str) -> None:
     path.parent.mkdir()
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(KeyProblem, match="not a vault key"):
+    with pytest.raises(KeyProblem, match="not a vault key") as refusal:
         open_key_file(path, make=True)
-    assert path.read_text() == content
+    assert path.read_bytes() == content.encode()
+    assert making_command(path) in refusal.value.hint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the command is for a POSIX shell")
+def test_the_command_that_a_refusal_names_makes_a_good_key(tmp_path: Path) -> None:
+    path = tmp_path / "a folder's vault.key"
+    for _ in range(2):
+        subprocess.run(["/bin/sh", "-c", making_command(path)], check=True)
+        assert len(open_key_file(path, make=False).key.material) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_in_the_key_s_place_is_refused(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(KeyProblem, match="cannot be read"):
+        open_key_file(path, make=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_of_another_user_is_refused(path: Path) -> None:
+    open_key_file(path, make=True)
+    os.chown(path, 65534, -1)
+    with pytest.raises(KeyProblem, match="belongs to another user") as refusal:
+        open_key_file(path, make=False)
+    assert refusal.value.hint == f"Run: chown $(id -u) {path}"
 
 
 def test_a_key_is_never_printed(path: Path) -> None:

@@ -1,0 +1,327 @@
+"""What the log holds: one frozen dataclass an entry type, documented with its fields. Pure.
+
+A field is an identifier, a number, a moment, a yes or no, or a word of ours. Text that people or agents wrote is never
+among them: it stands as `Concealed`, and becomes a salted reference in the entry (`name_ref`) beside a disclosure that
+can be erased. `Reference` names a text that an earlier entry concealed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from store.lifecycle import Kind, Outcome, Surface
+
+FORMAT = "assent/entry/v1"
+
+
+class Assurance(StrEnum):
+    """How far the agent's side was kept from the server's own files when this happened."""
+
+    SHARED_USER = "shared_user"
+    SEPARATE_USER = "separate_user"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True)
+class Concealed:
+    """A text of people or agents: the entry gets its salted hash, the side table the text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The salted hash of a text that an earlier entry concealed, as hex."""
+
+    commitment: str
+
+
+Text = Concealed | Reference
+Value = str | int | bool | datetime | Text | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `type` is its name in the log; fields that are None are left out."""
+
+    type: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class ServerStarted(Event):
+    """A server took up its work. `clean` is whether the one before it said that it stopped."""
+
+    type = "server_started"
+    version: str
+    instance: str
+    clean: bool
+
+
+@dataclass(frozen=True)
+class ServerStopped(Event):
+    """A server ended as it was told to."""
+
+    type = "server_stopped"
+    instance: str
+
+
+@dataclass(frozen=True)
+class ClockJumped(Event):
+    """The wall clock went another way than time did."""
+
+    type = "clock_jumped"
+    by_milliseconds: int
+
+
+@dataclass(frozen=True)
+class AgentSignedIn(Event):
+    """The first call of an agent to this server process by this way."""
+
+    type = "agent_signed_in"
+    agent: str
+    via: str
+
+
+@dataclass(frozen=True)
+class ReviewerSignedIn(Event):
+    """A browser session began."""
+
+    type = "reviewer_signed_in"
+    reviewer: str
+    session: str
+    method: str
+
+
+@dataclass(frozen=True)
+class SessionEnded(Event):
+    """A browser session was ended by its person."""
+
+    type = "session_ended"
+    reviewer: str
+    session: str
+
+
+@dataclass(frozen=True)
+class SignInsFailed(Event):
+    """Attempts that did not sign anybody in, since the entry before of this type; at most one entry a minute."""
+
+    type = "sign_ins_failed"
+    count: int
+
+
+@dataclass(frozen=True)
+class RequestOpened(Event):
+    """An agent asked. `card` is everything a reviewer is shown, in its canonical form."""
+
+    type = "request_opened"
+    request: str
+    kind: Kind
+    agent: str
+    card: Text
+    fingerprint: Text
+    expires_at: datetime
+    follows: str | None
+
+
+@dataclass(frozen=True)
+class RequestShown(Event):
+    """A reviewer was shown this very card."""
+
+    type = "request_shown"
+    request: str
+    reviewer: str
+    card: Text
+    surface: Surface
+
+
+@dataclass(frozen=True)
+class RequestClosed(Event):
+    """How a request ended, and what that means. The fields of the decision are absent where nobody decided."""
+
+    type = "request_closed"
+    request: str
+    outcome: Outcome
+    may_proceed: bool
+    meaning: str
+    card: Text
+    reviewer: str | None = None
+    authenticated_by: str | None = None
+    surface: Surface | None = None
+    answer: Text | None = None
+    comment: Text | None = None
+
+
+@dataclass(frozen=True)
+class AnswerClaimed(Event):
+    """The outcome was taken for one call, before it was written to it."""
+
+    type = "answer_claimed"
+    request: str
+    call: str
+
+
+@dataclass(frozen=True)
+class AnswerDelivered(Event):
+    """The outcome was handed to the transport with the caller still there."""
+
+    type = "answer_delivered"
+    request: str
+    call: str
+
+
+@dataclass(frozen=True)
+class AnswerReleased(Event):
+    """Writing the outcome failed; the next call that asks may have it."""
+
+    type = "answer_released"
+    request: str
+    call: str
+
+
+@dataclass(frozen=True)
+class ConsequenceReported(Event):
+    """What the agent says came of a decision."""
+
+    type = "consequence_reported"
+    request: str
+    result: Text
+    details: Text | None
+
+
+@dataclass(frozen=True)
+class CredentialStored(Event):
+    """A typed secret was sealed."""
+
+    type = "credential_stored"
+    credential: str
+    version: int
+    request: str
+    agent: str
+    kid: str
+    ciphertext_sha256: str
+
+
+@dataclass(frozen=True)
+class CredentialRevoked(Event):
+    """A credential opens no more."""
+
+    type = "credential_revoked"
+    credential: str
+
+
+@dataclass(frozen=True)
+class AccountAdded(Event):
+    """A person got an account."""
+
+    type = "account_added"
+    reviewer: str
+    role: str
+    username: Text
+    display_name: Text
+
+
+@dataclass(frozen=True)
+class PasswordChanged(Event):
+    """An account's password was set anew."""
+
+    type = "password_changed"
+    reviewer: str
+
+
+@dataclass(frozen=True)
+class PasskeyAdded(Event):
+    """A passkey was registered; its public key is what later signatures are checked with."""
+
+    type = "passkey_added"
+    reviewer: str
+    passkey: str
+    credential_id: str
+    public_key: str
+
+
+@dataclass(frozen=True)
+class PasskeyRemoved(Event):
+    """A passkey was forgotten."""
+
+    type = "passkey_removed"
+    reviewer: str
+    passkey: str
+
+
+@dataclass(frozen=True)
+class ReviewerTokenAdded(Event):
+    """A token that reads as this person."""
+
+    type = "reviewer_token_added"
+    reviewer: str
+
+
+@dataclass(frozen=True)
+class SetupLinkMade(Event):
+    """A link that makes the first account, by whoever has the server's files."""
+
+    type = "setup_link_made"
+
+
+@dataclass(frozen=True)
+class SetupLinkUsed(Event):
+    """The first account was made with it."""
+
+    type = "setup_link_used"
+    reviewer: str
+
+
+@dataclass(frozen=True)
+class AgentAdded(Event):
+    """An agent was made known."""
+
+    type = "agent_added"
+    agent: str
+    name: Text
+    owner: Text | None
+    workflow: Text | None
+
+
+@dataclass(frozen=True)
+class AgentTokenAdded(Event):
+    """An agent got a token."""
+
+    type = "agent_token_added"
+    agent: str
+
+
+@dataclass(frozen=True)
+class AgentRevoked(Event):
+    """An agent is refused from now on."""
+
+    type = "agent_revoked"
+    agent: str
+
+
+@dataclass(frozen=True)
+class LogExported(Event):
+    """The log left the house, up to this size."""
+
+    type = "log_exported"
+    size: int
+
+
+@dataclass(frozen=True)
+class LogVerified(Event):
+    """Somebody verified the log, up to this size, and found no fault."""
+
+    type = "log_verified"
+    size: int
+
+
+@dataclass(frozen=True)
+class TextErased(Event):
+    """A concealed text was erased; its reference stays and says that there was one."""
+
+    type = "text_erased"
+    text: Reference
+
+
+EVENTS: dict[str, type[Event]] = {event.type: event for event in Event.__subclasses__()}
+"""Every entry type there is, by its name in the log."""
