@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from starlette.datastructures import FormData
 
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written, from_text
-from store.fields import FieldType
 from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput
+from store.values import FieldType
 
 OPTION = "option:"
 FIELD = "field:"

@@ -7,8 +7,9 @@ from typing import Any
 from review_web.answers_form import FIELD, OPTION, Typed
 from store.answers import Fault
 from store.card import Button, Card
-from store.fields import Choice, FieldType, FormField, parse_moment
+from store.fields import Choice, FormField
 from store.questions import AskApproval, AskForm, AskSelection, AskTextInput, Mode
+from store.values import FieldType, parse_moment
 
 # Every option of a short list can be seen at once, which a drop-down hides.
 _SHORT_LIST = 6

@@ -23,11 +23,12 @@ from review_web.site_context import Site
 from review_web.verdicts import KIND_WORDS, RISK_WORDS
 from store.answers import Fault
 from store.deciding import BadAnswer, Conflict, Decided, Decision, NotAllowed, NotFound, NotSeen
-from store.fields import LIST_LIMIT, FieldType
+from store.fields import LIST_LIMIT
 from store.lifecycle import State, Surface
 from store.people import Reviewer, Role
 from store.questions import AskApproval, AskForm, AskTextInput
 from store.requests import RequestView
+from store.values import FieldType
 
 # Above this a card's buttons come only after all of its text, and never float over it.
 READ_FIRST_BYTES = 16 * 1024

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.fields import FieldType, Refused, check_value, from_text, is_unicode
 from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Mode
+from store.text import is_unicode
+from store.values import FieldType, Refused, check_value, from_text
 
 __all__ = [
     "Answer",

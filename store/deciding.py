@@ -14,11 +14,11 @@ from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Se
 from store.audit.events import Assurance, Reference, RequestShown
 from store.card import Card, canonical_text
 from store.database import Transaction
-from store.fields import is_unicode
 from store.lifecycle import OPEN_STATES, Event, Outcome, State, Surface
 from store.moves import Decisive, close, move
 from store.questions import AskApproval, AskForm, AskTextInput
 from store.requests import RequestView, checked_card, find, is_open, views
+from store.text import is_unicode
 from store.vault.credentials import store_credential
 from store.vault.keys import KeyProvider
 

@@ -9,22 +9,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from store.fields import (
-    LIST_LIMIT,
-    TEXT_LIMIT,
-    TITLE_LIMIT,
-    Choice,
-    FormField,
-    Identifier,
-    Label,
-    OneLine,
-    Text,
-    Value,
-    is_web_address,
-    require_unique,
-    with_label,
-)
+from store.fields import LIST_LIMIT, Choice, FormField, Value, require_unique, with_label
 from store.lifecycle import Kind
+from store.text import TEXT_LIMIT, TITLE_LIMIT, Identifier, Label, OneLine, Text, is_web_address
 
 TIMEOUT_LIMIT = 86_400
 QUESTION_LIMIT = 256 * 1024

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from server.tools.results import AnyResult, ApprovalResult, FormResult, SelectionResult, TextInputResult
 from server.tools.schemas import input_schema, output_schema
-from store.fields import Label, Text
 from store.questions import TIMEOUT_LIMIT, AskApproval, AskForm, AskSelection, AskTextInput
+from store.text import Label, Text
 
 ALWAYS_LOAD = {"anthropic/alwaysLoad": True}
 """Without it some clients hide a tool behind a search, and an agent that does not see the gate does not use it."""

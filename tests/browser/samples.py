@@ -1,6 +1,6 @@
 """Questions as agents put them, for tests and for pictures."""
 
-from store.fields import Choice, FieldType, FormField
+from store.fields import Choice, FormField
 from store.questions import (
     ApprovalOption,
     AskApproval,
@@ -13,6 +13,7 @@ from store.questions import (
     Style,
     TextFormat,
 )
+from store.values import FieldType
 
 APPROVAL = AskApproval(
     title="Deploy release 2.14.0 to production in eu-west-1?",

@@ -10,8 +10,9 @@ from server.agent_sessions import SESSIONS_AN_AGENT
 from server.exchange import Exchange
 from server.strict_body import StrictBody
 from store.agents import Agent
-from store.fields import FormField, compile_pattern
+from store.fields import FormField
 from store.people import Reviewer
+from store.text import compile_pattern
 from tests.hostile.world import DEPLOY, World, message_of
 from tests.server.serving import LEGACY
 
@@ -185,7 +186,7 @@ def test_a_pattern_is_compiled_once_however_often_its_card_is_read(monkeypatch: 
         compiled.append(pattern)
         return compile_pattern(pattern)
 
-    monkeypatch.setattr("store.fields.compile_pattern", counted)
+    monkeypatch.setattr("store.text.compile_pattern", counted)
     for _ in range(5):
         FormField.model_validate({"name": "a", "pattern": "only-in-this-test{1,9}"})
     assert len(compiled) == 1

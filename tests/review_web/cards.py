@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from store.answers import Chosen
 from store.deciding import Decided
-from store.fields import Choice, FieldType, FormField
+from store.fields import Choice, FormField
 from store.lifecycle import Surface
 from store.questions import AskForm, AskSelection, AskTextInput, Mode
 from store.requests import RequestView
+from store.values import FieldType
 from tests.review_web.house import Browser, House
 
 SELECTION = AskSelection(

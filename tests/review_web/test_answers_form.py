@@ -3,8 +3,9 @@ from starlette.datastructures import FormData
 
 from review_web.answers_form import ACTION_FAULT, Typed, read_answer, read_comment, typed
 from store.answers import AskedBack, Chosen, Declined, Filled, Selected, Written
-from store.fields import Choice, FieldType, FormField
+from store.fields import Choice, FormField
 from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Mode
+from store.values import FieldType
 
 APPROVAL = AskApproval(title="Go?")
 SELECTION = AskSelection(prompt="Which?", options=(Choice(id="a"), Choice(id="b")), mode=Mode.MULTIPLE)

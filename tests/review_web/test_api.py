@@ -4,10 +4,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from store.fields import Choice, FieldType, FormField
+from store.fields import Choice, FormField
 from store.lifecycle import State
 from store.people import Role, SignIn
 from store.questions import AskApproval, AskForm, AskSelection, AskTextInput, Mode, Risk
+from store.values import FieldType
 from tests.review_web.house import ORIGIN, Browser, House
 
 pytestmark = pytest.mark.anyio

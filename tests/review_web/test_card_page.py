@@ -5,10 +5,11 @@ import re
 import pytest
 
 from review_web.card_page import READ_FIRST_BYTES
-from store.fields import Choice, FieldType, FormField
+from store.fields import Choice, FormField
 from store.lifecycle import State
 from store.people import Role
 from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Evidence, Risk
+from store.values import FieldType
 from tests.review_web.cards import FORM, answered, card_hash, open_card, send, view_of
 from tests.review_web.house import House
 
