@@ -118,6 +118,8 @@ def _delivery(view: RequestView) -> str:
         return "The agent has this answer."
     if view.outcome is Outcome.WITHDRAWN:
         return "The agent withdrew the request, so nothing was delivered."
+    if view.delivery_unknown:
+        return "It is not known whether the agent got this: the server ended while it was handing the answer over."
     if view.agent_waiting or view.on_its_way:
         return "The agent is waiting; the answer is on its way."
     if view.outcome is Outcome.EXPIRED:

@@ -27,6 +27,7 @@ from server.version import assent_version
 from server.vitals import routes
 from server.waiting import Drain, Waiting
 from store.agents import Agents
+from store.asking import Limits
 from store.database import Database
 from store.desk import Desk, needs_key
 from store.people import People
@@ -74,7 +75,8 @@ def build(settings: Settings, identity: Identity) -> Application:
     try:
         keys = open_vault_key(settings, os.environ, make=not needs_key(database))
         database.read_now(lambda connection: require_keys(connection, keys))
-        return _assembled(settings, identity, database, Desk(database, keys))
+        limits = Limits(requests_per_minute=settings.requests_per_minute, requests_per_hour=settings.requests_per_hour)
+        return _assembled(settings, identity, database, Desk(database, keys, limits))
     except BaseException:
         database.close()
         raise
@@ -122,7 +124,11 @@ def _assembled(settings: Settings, identity: Identity, database: Database, desk:
 def _agent_side(settings: Settings, identity: Identity, desk: Desk, agents: Agents) -> _AgentSide:
     draining = Drain()
     calls = ToolCalls(
-        desk, Waiting(desk, draining), review_url=lambda request_id: f"{settings.page_url}/requests/{request_id}"
+        desk,
+        Waiting(desk, draining),
+        review_url=lambda request_id: f"{settings.page_url}/requests/{request_id}",
+        clients=settings.clients,
+        tasks=settings.tasks,
     )
     mcp_server = create_mcp_server(calls, version=assent_version(), website_url=settings.page_url)
     endpoint = create_endpoint(mcp_server, hosts=settings.accepted_hosts, origins=frozenset({settings.page_url}))

@@ -36,14 +36,11 @@ from server.envelope import (
     revision,
     tools_param_headers,
 )
-from server.link import Call, Link, Links, Lost, Relay, Unauthorized
+from server.link import Call, Link, Links, Lost, OpenClient, Relay, open_client
+from server.losses import Losses
 from store.problems import Problem
 
 CHUNK = 1 << 16
-# A call that held this long before its link broke starts its patience afresh: a long wait may see many restarts.
-SETTLED_SECONDS = 10.0
-QUICK_LOSSES = 9
-LONGEST_PAUSE = 5.0
 LAST_ANSWERS_SECONDS = 1.0
 LISTEN_PAUSE = 1.0
 
@@ -128,10 +125,12 @@ class InFlight:
 
 
 class Bridge:
-    def __init__(self, destination: Destination, output: Lines, calls: TaskGroup) -> None:
+    def __init__(
+        self, destination: Destination, output: Lines, calls: TaskGroup, open_client: OpenClient = open_client
+    ) -> None:
         self._output = output
         self._calls = calls
-        self._links = Links(destination, self._start_listening)
+        self._links = Links(destination, self._start_listening, open_client)
         self._in_flight: dict[MessageId, InFlight] = {}
         self._param_headers: dict[str, ParamHeaders] = {}
         self._hello: Call | None = None
@@ -205,8 +204,7 @@ class Bridge:
     async def _exchange(self, flight: InFlight, answer: Relay) -> str | None:
         """None once the call is answered; otherwise why it cannot be, for the agent to read."""
         link: Link | None = None
-        refused: dict[str, str] | None = None
-        losses = 0
+        losses = Losses()
         while True:
             began = anyio.current_time()
             try:
@@ -217,20 +215,14 @@ class Bridge:
                 return f"{problem.message}. {problem.hint}"
             except Lost as lost:
                 loss = lost
-            if isinstance(loss, Unauthorized):
-                # A server that restarted has a new secret for us; the same credential refused twice stays refused.
-                if loss.credential == refused:
-                    return loss.reason
-                refused = loss.credential
             if flight.cancelled:
                 return "cancelled"
             if loss.acted and not flight.call.repeatable:
                 return f"{loss.reason}; whether this call took effect is unknown. Look before you repeat it."
-            losses = losses + 1 if anyio.current_time() - began < SETTLED_SECONDS else 1
-            if losses > QUICK_LOSSES:
-                return f"the Assent server cannot be reached: {loss.reason}. Nothing was answered; ask again later."
-            if losses > 1:
-                await anyio.sleep(min(0.1 * 2 ** (losses - 2), LONGEST_PAUSE))
+            final = losses.final(loss, anyio.current_time() - began)
+            if final is not None:
+                return final
+            await losses.pause()
             flight.reissue(next(self._numbers))
 
     async def _initialized(self, call: Call) -> None:

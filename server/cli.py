@@ -13,6 +13,7 @@ from store.problems import Problem
 COMMANDS = {
     "serve": ("server.commands.serve:serve", "Run the server: agents connect to it, people decide on its page."),
     "stdio": ("server.commands.stdio:stdio", "Speak MCP on stdin and stdout, for clients that start their servers."),
+    "ask": ("server.commands.ask:ask", "Ask a person from a shell script, and wait: approval, selection, text."),
     "open": ("server.commands.open:open_site", "Open the review site in the browser."),
     "status": ("server.commands.status:status", "Say whether the server runs, and where."),
     "stop": ("server.commands.stop:stop", "End the server."),
@@ -35,7 +36,7 @@ for name, (target, summary) in COMMANDS.items():
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong usage."""
+    """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong usage; `ask` has more of them."""
     # Everything a home holds is its owner's alone, including what libraries create in it.
     os.umask(0o077)
     try:

@@ -8,12 +8,13 @@ import difflib
 import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from server.clients import Clients
 from server.home import Home, default_home
 from server.problem import UsageProblem
 
@@ -48,6 +49,10 @@ class Settings:
     log_level: LogLevel = LogLevel.INFO
     vault_key: VaultKey = VaultKey.FILE
     vault_passphrase_file: Path | None = None
+    tasks: bool = True
+    clients: Clients = field(default_factory=Clients)
+    requests_per_minute: int = 120
+    requests_per_hour: int = 1200
 
     @property
     def database_url(self) -> str:
@@ -181,6 +186,16 @@ def _port(value: object, base: Path) -> int:
     return port
 
 
+def _rate(value: object, base: Path) -> int:
+    try:
+        rate = int(str(value))
+    except ValueError:
+        rate = 0
+    if rate < 1:
+        raise ValueError("give the number of new requests that an agent may post in that time, at least 1")
+    return rate
+
+
 def _text(value: object, base: Path) -> str:
     if not isinstance(value, str):
         raise ValueError("give a text in quotes")
@@ -223,6 +238,18 @@ def _vault_key(value: object, base: Path) -> VaultKey:
         raise ValueError(f"the vault's key comes from one of: {', '.join(VaultKey)}") from None
 
 
+def _switch(value: object, base: Path) -> bool:
+    known = {"true": True, "false": False}
+    try:
+        return known[str(value).lower()]
+    except KeyError:
+        raise ValueError("give true or false") from None
+
+
+def _clients(value: object, base: Path) -> Clients:
+    return Clients.of(value)
+
+
 PARSERS: dict[str, Callable[[object, Path], object]] = {
     "host": _host,
     "port": _port,
@@ -234,6 +261,10 @@ PARSERS: dict[str, Callable[[object, Path], object]] = {
     "log_level": _log_level,
     "vault_key": _vault_key,
     "vault_passphrase_file": _path,
+    "tasks": _switch,
+    "clients": _clients,
+    "requests_per_minute": _rate,
+    "requests_per_hour": _rate,
 }
 assert set(PARSERS) | {"home"} == {field.name for field in fields(Settings)}
 

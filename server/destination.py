@@ -12,7 +12,7 @@ import anyio.to_thread
 from server.config import Settings, is_loopback
 from server.envelope import header_value
 from server.problem import UsageProblem
-from server.process import find_or_start, trust
+from server.process import find_or_start, other_version, trust
 from store.problems import Problem
 
 AGENT_HEADER = "assent-agent"
@@ -26,6 +26,8 @@ class Reached:
     url: str
     headers: dict[str, str] = field(repr=False)
     verify: ssl.SSLContext | bool
+    note: str | None = None
+    """What the person at this end should know about that server."""
 
 
 class Destination(Protocol):
@@ -43,12 +45,15 @@ class LocalServer:
 
     async def reach(self) -> Reached:
         running = await anyio.to_thread.run_sync(find_or_start, self.settings.home)
+        if self.token is None and not self.settings.home.bridge_secret_file.exists():
+            # It ended in between, and took its secret along: what answers now is another.
+            running = await anyio.to_thread.run_sync(find_or_start, self.settings.home)
         verify = await anyio.to_thread.run_sync(trust, running)
         if self.token is not None:
             headers = bearer(self.token)
         else:
             headers = {**bearer(self._secret()), AGENT_HEADER: header_value(self.agent)}
-        return Reached(running.endpoint + MCP_PATH, headers, verify)
+        return Reached(running.endpoint + MCP_PATH, headers, verify, other_version(self.settings.home, running))
 
     def _secret(self) -> str:
         path = self.settings.home.bridge_secret_file

@@ -30,13 +30,26 @@ from server.envelope import (
 
 SESSION_HEADER = "mcp-session-id"
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-# Servers send a comment every 15 seconds while a call waits; six of them missed means that nobody is there any more.
-SILENCE_SECONDS = 90.0
+# Servers send something every 15 seconds while a call waits. Three of them missed, and nobody is there any more: the
+# server hangs, or this machine slept while the connection died. Time asleep does not count here, so it is noticed
+# this long after waking at the latest.
+SILENCE_SECONDS = 45.0
+# What a proxy answers while the server behind it is away.
+AWAY = (502, 503, 504)
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0, read=SILENCE_SECONDS)
 LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 
 Relay = Callable[[Message, str], Awaitable[None]]
 """Takes one message of the server: parsed, and as one line of text."""
+
+OpenClient = Callable[[Reached], httpx2.AsyncClient]
+
+
+def open_client(reached: Reached) -> httpx2.AsyncClient:
+    """A client for this server, which takes silence for a loss."""
+    # Loopback traffic is no proxy's business; a remote server may well be behind the environment's.
+    remote = reached.url.startswith("https:")
+    return httpx2.AsyncClient(verify=reached.verify, trust_env=remote, timeout=TIMEOUT, limits=LIMITS)
 
 
 class Lost(Exception):
@@ -46,6 +59,10 @@ class Lost(Exception):
         super().__init__(reason)
         self.reason = reason
         self.acted = acted
+
+
+class Stranger(Lost):
+    """Something answered that is no MCP server: the server's place may be another program's by now."""
 
 
 class Unauthorized(Lost):
@@ -145,6 +162,8 @@ class Link:
             raise Unauthorized(_refusal(await response.aread()), self.reached.headers)
         if response.status_code == 404 and self.session is not None and SESSION_HEADER in self._headers(call):
             raise Lost("the server does not know this session any more", acted=False)
+        if response.status_code in AWAY and kind != "application/json":
+            raise Lost(f"the server is away (HTTP {response.status_code})", acted=True)
         if kind == "text/event-stream":
             await _relay_events(response, relay)
             return
@@ -157,8 +176,9 @@ class Link:
         if message is not None and is_response(message):
             await relay(message, body.decode())
         else:
-            fault = _error(f"the server answered with HTTP {response.status_code} and no message")
-            await relay(fault, json.dumps(fault))
+            # Of what is refused by its form alone one may be sure that nothing was done.
+            refused = 400 <= response.status_code < 500
+            raise Stranger(f"the server answered with HTTP {response.status_code} and no message", acted=not refused)
 
     def _headers(self, call: Call) -> dict[str, str]:
         version = revision(call.message)
@@ -189,9 +209,13 @@ class Links:
     forgotten the session, and the client need not know.
     """
 
-    def __init__(self, destination: Destination, on_session: Callable[[Link], None]) -> None:
+    def __init__(
+        self, destination: Destination, on_session: Callable[[Link], None], open_client: OpenClient = open_client
+    ) -> None:
         self._destination = destination
         self._on_session = on_session
+        self._open_client = open_client
+        self._noted: str | None = None
         self._lock = anyio.Lock()
         self._clients = AsyncExitStack()
         self._client: tuple[object, httpx2.AsyncClient] | None = None
@@ -224,6 +248,9 @@ class Links:
 
     async def _opened(self) -> Link:
         reached = await self._destination.reach()
+        if reached.note is not None and reached.note != self._noted:
+            print(f"assent: {reached.note}", file=sys.stderr, flush=True)
+        self._noted = reached.note
         link = Link(await self._client_for(reached), reached)
         if self._handshake is not None:
             hello, initialized = self._handshake
@@ -235,9 +262,7 @@ class Links:
     async def _client_for(self, reached: Reached) -> httpx2.AsyncClient:
         """One client for as long as the certificate's trust is the same: calls on an older link still use it."""
         if self._client is None or self._client[0] != reached.verify:
-            # Loopback traffic is no proxy's business; a remote server may well be behind the environment's.
-            remote = reached.url.startswith("https:")
-            client = httpx2.AsyncClient(verify=reached.verify, trust_env=remote, timeout=TIMEOUT, limits=LIMITS)
+            client = self._open_client(reached)
             await self._clients.enter_async_context(client)
             self._client = (reached.verify, client)
         return self._client[1]
@@ -264,10 +289,6 @@ def _json_object(text: str | bytes) -> Message | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _error(text: str) -> Message:
-    return {"jsonrpc": "2.0", "id": None, "error": {"code": -32603, "message": text}}
 
 
 def _refusal(body: bytes) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import mcp_types as types
+from mcp.server.context import HandlerResult
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
@@ -31,10 +32,10 @@ def create_mcp_server(calls: ToolCalls, *, version: str, website_url: str) -> Se
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=tools)
 
-    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         return await calls.call(context, params.name, params.arguments or {})
 
-    return Server(
+    server = Server(
         "assent",
         version=version,
         title="Assent",
@@ -44,8 +45,11 @@ def create_mcp_server(calls: ToolCalls, *, version: str, website_url: str) -> Se
         # Without it the SDK runs the whole tool list before each call of the newer protocol.
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
     )
+    # Added by hand: a task is a result that the constructor's types do not know.
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    calls.serve_tasks(server)
+    return server
 
 
 def create_endpoint(server: Server, *, hosts: frozenset[str], origins: frozenset[str]) -> Endpoint:

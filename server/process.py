@@ -6,6 +6,7 @@ behind is never believed: it counts only while the server it names answers with 
 
 import json
 import os
+import shlex
 import signal
 import ssl
 import subprocess
@@ -13,13 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import httpx2
 from filelock import FileLock, Timeout
 
 from server.home import Home, write_private
+from server.version import assent_version
 from store.problems import Problem
 
 ANSWER_SECONDS = 2.0
@@ -77,9 +79,22 @@ def announced(home: Home, running: Running) -> Iterator[None]:
 def recorded(home: Home) -> Running | None:
     """What the run file says, whether or not it is still true."""
     try:
-        return Running(**json.loads(home.run_file.read_text(encoding="utf-8")))
+        said = json.loads(home.run_file.read_text(encoding="utf-8"))
+        # A newer server may say more than this program knows of; it is no less there for that.
+        return Running(**{field.name: said[field.name] for field in fields(Running) if field.name in said})
     except (OSError, ValueError, TypeError):
         return None
+
+
+def other_version(home: Home, running: Running) -> str | None:
+    """What to tell whoever installed another version than the one that still runs; None when they are the same."""
+    if running.version == assent_version():
+        return None
+    return (
+        f"the server that runs is Assent {running.version}, and this is {assent_version()}; it goes on working. "
+        f"To change over run: assent stop --home {shlex.quote(str(home.path))} (open questions are kept, and the next "
+        "call starts the new one)"
+    )
 
 
 def find(home: Home) -> Running | None:

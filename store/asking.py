@@ -5,14 +5,16 @@ Invariants:
 - One card a question: asking what is already open attaches to it, and the newest call carries the answer.
 - An answer is a ticket for one: `claim` is a compare-and-set, made before the answer is written to a caller; `settle`
   says how that went. A claim that was never settled counts as delivered: at most one call gets an answer.
+- A call's own id, where its client sends one, names one request: the same call sent again gets what it got, or lost.
 - Every look-up is scoped to the agent. Another agent's request does not exist.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, select, update
 
 from store import tables
 from store.agents import Agent
@@ -32,7 +34,7 @@ from store.lifecycle import DECISIONS, Event, Kind, Outcome, State
 from store.moves import close
 from store.problems import Problem
 from store.questions import TIMEOUT_LIMIT, AnyQuestion
-from store.requests import find, is_open
+from store.requests import find, is_open, running
 from store.signals import INBOX
 
 COLLECT_AT_LEAST = timedelta(minutes=10)
@@ -42,10 +44,15 @@ CONSEQUENCES_LIMIT = 50
 
 @dataclass(frozen=True)
 class Limits:
-    """What one agent may take up. `timeout_seconds` is the default and the ceiling of every request's life."""
+    """What one agent may take up. `timeout_seconds` is the default and the ceiling of every request's life.
+
+    The rates are of new cards: asking again what is open already is free.
+    """
 
     timeout_seconds: int = TIMEOUT_LIMIT
     open_requests: int = 20
+    requests_per_minute: int = 120
+    requests_per_hour: int = 1200
 
 
 @dataclass(frozen=True)
@@ -94,52 +101,67 @@ class AskingProblem(Problem):
         self.field = field
 
 
-def ask(transaction: Transaction, agent: Agent, question: AnyQuestion, limits: Limits) -> Ticket:
-    """Attach to the same question, or post it.
+def ask(
+    transaction: Transaction, agent: Agent, question: AnyQuestion, limits: Limits, call_id: str | None = None
+) -> Ticket:
+    """Attach to the same question, or post it. The key is looked at first, then the call's id, then the question.
 
     Raises:
-        AskingProblem: the key was used for another question, too many are open, or `follows` names no request of this
-            agent's.
+        AskingProblem: the key or the call was used for another question, too many are open, too many were posted just
+            now, or `follows` names no request of this agent's.
     """
-    print_ = fingerprint(agent.id, question)
-    known = _same_question(transaction, agent, question, print_)
-    if known is not None:
-        if known.state != State.CLOSED.value:
-            return _attach(transaction, known.id)
-        if question.idempotency_key is not None and known.idempotency_key == question.idempotency_key:
-            return _attach(transaction, known.id, reads=True)
-        if _collectable(known, transaction.now):
-            return _attach(transaction, known.id)
-        if _rejected_just_now(known, transaction.now):
-            return _attach(transaction, known.id, reads=True)
-    return _post(transaction, agent, question, print_, limits, notice=_notice(known))
-
-
-def _same_question(transaction: Transaction, agent: Agent, question: AnyQuestion, print_: str) -> Any:
-    requests = tables.requests
-    newest = select(requests).where(requests.c.agent_id == agent.id).order_by(requests.c.opened_at.desc()).limit(1)
-    key = question.idempotency_key
+    requests = tables.requests.c
+    key, print_ = question.idempotency_key, fingerprint(agent.id, question)
+    last = None
     if key is not None:
-        named = transaction.connection.execute(newest.where(requests.c.idempotency_key == key)).one_or_none()
-        if named is not None and named.fingerprint != print_:
-            raise AskingProblem(
-                "idempotency_key",
-                f"the key {key!r} was used for another question ({named.id})",
-                "Ask that question with exactly its arguments, or use a new key for this one.",
-            )
-        if named is not None and not (named.state == State.CLOSED.value and named.outcome not in DECISIONS):
-            return named
-    # A question asked under a key of its own is meant to be its own; only calls without one share.
-    return transaction.connection.execute(
-        newest.where(requests.c.fingerprint == print_, requests.c.idempotency_key.is_(None))
-    ).one_or_none()
+        last = _newest(transaction, agent, requests.idempotency_key == key)
+        if last is not None:
+            _require_same(last, question, print_, "idempotency_key", "key", key)
+            if last.outcome is None or last.outcome in DECISIONS:
+                return _attach(transaction, last.id, call_id, reads=True)
+    if call_id is not None:
+        sent_before = _newest(transaction, agent, requests.call_id == call_id)
+        if sent_before is not None:
+            _require_same(sent_before, question, print_, "call id", "call", call_id)
+            return _attach(transaction, sent_before.id, call_id, reads=True)
+    if key is None:
+        # A question asked under a key of its own is meant to be its own; only calls without one share.
+        last = _newest(transaction, agent, and_(requests.fingerprint == print_, requests.idempotency_key.is_(None)))
+        if last is not None and (last.outcome is None or _collectable(last, transaction.now)):
+            return _attach(transaction, last.id, call_id)
+        if last is not None and _rejected_just_now(last, transaction.now):
+            return _attach(transaction, last.id, call_id, reads=True)
+    return _post(transaction, agent, question, print_, limits, call_id, notice=_notice(last))
 
 
-def _attach(transaction: Transaction, request_id: str, *, reads: bool = False) -> Ticket:
+def _newest(transaction: Transaction, agent: Agent, condition: Any) -> Any:
+    """This agent's newest request of those, or None: the open one, else the one that was closed last."""
+    requests = tables.requests
+    # By the log, not by the time: a clock can be set back, and two moments can be equal.
+    newest = requests.c.closed_index.desc().nulls_first()
+    query = select(requests).where(requests.c.agent_id == agent.id, condition).order_by(newest).limit(1)
+    row = transaction.connection.execute(query).one_or_none()
+    return None if row is None else _on_time(transaction, row)
+
+
+def _on_time(transaction: Transaction, row: Any) -> Any:
+    """The row as the clock has it: the loop that closes what is over time may be a moment late."""
+    return find(transaction.connection, row.id) if close(transaction, row, Event.EXPIRE, Outcome.EXPIRED) else row
+
+
+def _require_same(row: Any, question: AnyQuestion, print_: str, field: str, what: str, name: str) -> None:
+    if (row.fingerprint, row.idempotency_key) != (print_, question.idempotency_key):
+        raise AskingProblem(
+            field,
+            f"the {what} {name!r} was used for another question ({row.id})",
+            f"Ask that question with exactly its arguments, or use a new {what} for this one.",
+        )
+
+
+def _attach(transaction: Transaction, request_id: str, call_id: str | None = None, *, reads: bool = False) -> Ticket:
     ticket = Ticket(request_id, new_id("call"), reads)
-    transaction.connection.execute(
-        update(tables.requests).where(tables.requests.c.id == request_id).values(attachment=ticket.attachment)
-    )
+    values = {"attachment": ticket.attachment} | ({} if call_id is None else {"call_id": call_id})
+    transaction.connection.execute(update(tables.requests).where(tables.requests.c.id == request_id).values(**values))
     transaction.touch(request_id)
     return ticket
 
@@ -182,9 +204,17 @@ def _ended(row: Any) -> str:
 
 
 def _post(
-    transaction: Transaction, agent: Agent, question: AnyQuestion, print_: str, limits: Limits, notice: str | None
+    transaction: Transaction,
+    agent: Agent,
+    question: AnyQuestion,
+    print_: str,
+    limits: Limits,
+    call_id: str | None,
+    *,
+    notice: str | None,
 ) -> Ticket:
     _check_room(transaction.connection, agent, limits)
+    _check_rate(transaction, agent, limits)
     if question.follows is not None and _own(transaction.connection, agent, question.follows) is None:
         raise AskingProblem(
             "follows",
@@ -228,6 +258,7 @@ def _post(
             follows=question.follows,
             fingerprint=print_,
             idempotency_key=question.idempotency_key,
+            call_id=call_id,
             card=card.content(),
             card_sha256=card.sha256,
             card_ref=opened.entry.references["card"].commitment,
@@ -252,6 +283,31 @@ def _check_room(connection: Connection, agent: Agent, limits: Limits) -> None:
         )
 
 
+def _check_rate(transaction: Transaction, agent: Agent, limits: Limits) -> None:
+    """Asking and withdrawing in a loop would fill the disk and bury the history. The rows count, across restarts."""
+    for most, window, name in (
+        (limits.requests_per_minute, timedelta(minutes=1), "a minute"),
+        (limits.requests_per_hour, timedelta(hours=1), "an hour"),
+    ):
+        opened = transaction.connection.execute(nth_newest_opening(agent.id, most, transaction.now)).scalar()
+        if opened is not None and (again := opened + window) > transaction.now:
+            seconds = ceil((again - transaction.now).total_seconds())
+            raise AskingProblem(
+                "request",
+                f"you have posted {most} new requests within {name}, which is the limit",
+                f"Ask again in {seconds} seconds, at {again:%H:%M:%S} UTC, and put what belongs together into one "
+                "question. What is posted already can be awaited.",
+            )
+
+
+def nth_newest_opening(agent_id: str, n: int, now: datetime) -> Select[Any]:
+    """When the `n`-th newest request of an agent was posted. Reads `n` entries of an index, however many are kept."""
+    requests = tables.requests.c
+    # A clock that was set back must not lock an agent out until it catches up.
+    posted = select(requests.opened_at).where(requests.agent_id == agent_id, requests.opened_at <= now)
+    return posted.order_by(requests.opened_at.desc()).offset(n - 1).limit(1)
+
+
 def _own(connection: Connection, agent: Agent, request_id: str) -> Any:
     row = find(connection, request_id)
     return row if row is not None and row.agent_id == agent.id else None
@@ -260,7 +316,10 @@ def _own(connection: Connection, agent: Agent, request_id: str) -> Any:
 def attach(transaction: Transaction, agent: Agent, request_id: str) -> Ticket | None:
     """Wait on, or read, a request by its id; None when this agent has no such request."""
     row = _own(transaction.connection, agent, request_id)
-    return None if row is None else _attach(transaction, request_id, reads=True)
+    if row is None:
+        return None
+    _on_time(transaction, row)
+    return _attach(transaction, request_id, reads=True)
 
 
 def standing(connection: Connection, ticket: Ticket) -> Report | Superseded:
@@ -281,7 +340,7 @@ def claim(transaction: Transaction, ticket: Ticket) -> Report | Superseded:
             requests.c.attachment == ticket.attachment,
             requests.c.claimed_by.is_(None),
         )
-        .values(claimed_by=ticket.attachment)
+        .values(claimed_by=ticket.attachment, claimed_run=running())
     )
     row = find(transaction.connection, ticket.request_id)
     if taken.rowcount == 1:
@@ -295,7 +354,8 @@ def claim(transaction: Transaction, ticket: Ticket) -> Report | Superseded:
 def settle(transaction: Transaction, ticket: Ticket, *, delivered: bool) -> None:
     """What became of a claim: handed to a caller who was still there, or free to be collected again."""
     requests = tables.requests
-    values: dict[str, Any] = {"delivered_at": transaction.now} if delivered else {"claimed_by": None}
+    released = {"claimed_by": None, "claimed_run": None}
+    values: dict[str, Any] = {"delivered_at": transaction.now} if delivered else released
     settled = transaction.connection.execute(
         update(requests)
         .where(
@@ -317,7 +377,7 @@ def withdraw(transaction: Transaction, agent: Agent, request_id: str) -> Report 
     row = _own(transaction.connection, agent, request_id)
     if row is None:
         return None
-    close(transaction, row, Event.WITHDRAW, Outcome.WITHDRAWN)
+    close(transaction, _on_time(transaction, row), Event.WITHDRAW, Outcome.WITHDRAWN)
     return _report(find(transaction.connection, request_id))
 
 

@@ -14,7 +14,7 @@ from functools import partial
 import anyio
 from sqlalchemy import Connection, func, select
 
-from store import asking, deciding, requests, tables
+from store import asking, deciding, requests, tables, tasks
 from store.agents import Agent
 from store.answers import Answer
 from store.asking import Limits, Report, Superseded, Ticket
@@ -28,6 +28,7 @@ from store.questions import AnyQuestion
 from store.requests import HISTORY_PAGE, RequestView
 from store.runs import clock_jumped
 from store.signals import INBOX, PRESENCE, Signals
+from store.tasks import Task
 from store.vault.credentials import any_credentials
 from store.vault.keys import KeyProvider
 
@@ -68,9 +69,9 @@ class Desk:
 
     # The agent's side
 
-    async def ask(self, agent: Agent, question: AnyQuestion) -> Ticket:
-        """Post a question, or attach to the same one; see `store.asking.ask`."""
-        return await self._database.write(lambda change: asking.ask(change, agent, question, self._limits))
+    async def ask(self, agent: Agent, question: AnyQuestion, call_id: str | None = None) -> Ticket:
+        """Post a question, or attach to the same one; see `store.asking.ask`. `call_id` is the client's own for it."""
+        return await self._database.write(lambda change: asking.ask(change, agent, question, self._limits, call_id))
 
     async def attach(self, agent: Agent, request_id: str) -> Ticket | None:
         """Wait on a request of this agent by its id; None when there is none."""
@@ -99,6 +100,23 @@ class Desk:
         return await self._database.write(
             lambda change: asking.report_consequence(change, agent, request_id, result, details)
         )
+
+    async def hand_out_task(self, agent: Agent, ticket: Ticket, tool: str) -> Task:
+        """A handle by which the agent comes back for the answer; see `store.tasks`."""
+        return await self._database.write(lambda change: tasks.create(change, agent, ticket, tool))
+
+    async def task(self, agent: Agent, task_id: str) -> Task | None:
+        """How a task of this agent stands, without taking anything; None when there is none."""
+        now = self.now()
+        return await self._database.read(lambda connection: tasks.find(connection, agent, task_id, now))
+
+    async def collect_task(self, agent: Agent, task_id: str) -> Task | None:
+        """A task with what it may take or read of the outcome; None when this agent has no such task."""
+        return await self._database.write(lambda change: tasks.collect(change, agent, task_id))
+
+    async def cancel_task(self, agent: Agent, task_id: str) -> bool:
+        """Withdraw the request of a task that still carries it; False when this agent has no such task."""
+        return await self._database.write(lambda change: tasks.cancel(change, agent, task_id))
 
     @contextmanager
     def on_the_line(self, request_id: str) -> Iterator[None]:
@@ -201,8 +219,11 @@ class Desk:
                     drift += jump
                     self._database.submit(partial(clock_jumped, by_seconds=jump))
                 try:
-                    await self.expire_due()
                     deadline = await self.next_deadline()
+                    # Looked at first: whatever opens or closes a request comes by here, and most of it is not due.
+                    if deadline is not None and deadline <= self.now():
+                        await self.expire_due()
+                        deadline = await self.next_deadline()
                 except DatabaseProblem:
                     # Nothing can be written: nothing is answered either. Try until it can; the gate stays shut.
                     await anyio.sleep(RETRY_SECONDS)

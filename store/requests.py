@@ -52,6 +52,8 @@ class RequestView:
     """Where the log says how it ended."""
     on_its_way: bool
     """A call has taken the answer; whether it arrived is not known yet."""
+    delivery_unknown: bool
+    """A call had taken the answer when the server ended; whether it arrived will never be known."""
     agent_waiting: bool
     seen_by: tuple[str, ...]
     consequences: tuple[Consequence, ...]
@@ -62,6 +64,12 @@ class RequestView:
 def find(connection: Connection, request_id: str) -> Any:
     """The row of a request, or None."""
     return connection.execute(select(tables.requests).where(tables.requests.c.id == request_id)).one_or_none()
+
+
+def running() -> Any:
+    """The run that serves now, as a scalar of a query; null where none does."""
+    runs = tables.runs.c
+    return select(runs.instance).where(runs.stopped_at.is_(None)).limit(1).scalar_subquery()
 
 
 def is_open() -> Any:
@@ -134,10 +142,16 @@ def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) 
         select(tables.consequences).where(tables.consequences.c.request_id.in_(ids)).order_by(tables.consequences.c.at)
     ):
         told.setdefault(row.request_id, []).append(Consequence(row.at, row.result, row.details))
-    return [_view(row, tuple(seen.get(row.id, ())), tuple(told.get(row.id, ())), row.id in waiting) for row in rows]
+    run = connection.execute(select(running())).scalar()
+    return [
+        _view(row, tuple(seen.get(row.id, ())), tuple(told.get(row.id, ())), row.id in waiting, run) for row in rows
+    ]
 
 
-def _view(row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, ...], waiting: bool) -> RequestView:
+def _view(
+    row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, ...], waiting: bool, run: str | None
+) -> RequestView:
+    unsettled = row.claimed_by is not None and row.delivered_at is None
     return RequestView(
         request_id=row.id,
         kind=Kind(row.kind),
@@ -159,7 +173,8 @@ def _view(row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, .
         may_proceed=row.may_proceed,
         delivered_at=row.delivered_at,
         closed_index=row.closed_index,
-        on_its_way=row.claimed_by is not None and row.delivered_at is None,
+        on_its_way=unsettled and row.claimed_run == run,
+        delivery_unknown=unsettled and row.claimed_run != run,
         agent_waiting=waiting,
         seen_by=seen_by,
         consequences=consequences,

@@ -1,5 +1,6 @@
 """Bringing a database to this version's schema: fresh ones made, older ones upgraded, newer ones refused."""
 
+import logging
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, inspect, text
 
 from store.problems import DatabaseProblem
+
+# It tells every step at INFO, which is no news to people: a command's stderr holds errors and hints.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Schema:
         return self.revisions[-1]
 
 
-CURRENT = Schema(revisions=("0001",), scripts=Path(__file__).parent / "migrations")
+CURRENT = Schema(revisions=("0001", "0002"), scripts=Path(__file__).parent / "migrations")
 """Stated here, and not read from the scripts, so that opening an up-to-date home loads no migration machinery."""
 
 

@@ -125,6 +125,8 @@ class RequestRow(SQLModel, table=True):
         Index("requests_closed", "closed_at"),
         Index("requests_same", "agent_id", "fingerprint"),
         Index("requests_key", "agent_id", "idempotency_key"),
+        Index("requests_call", "agent_id", "call_id"),
+        Index("requests_rate", "agent_id", "opened_at"),
     )
     id: str = Field(primary_key=True)
     kind: str
@@ -139,6 +141,7 @@ class RequestRow(SQLModel, table=True):
     follows: str | None = None
     fingerprint: str
     idempotency_key: str | None = None
+    call_id: str | None = Field(default=None, description="What its client calls the newest call that asked it.")
     card: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     card_sha256: str
     opened_at: datetime = Field(sa_type=UtcTime)
@@ -156,6 +159,7 @@ class RequestRow(SQLModel, table=True):
     may_proceed: bool = False
     attachment: str | None = Field(default=None, description="The call that carries the answer: the newest one.")
     claimed_by: str | None = Field(default=None, description="The call that the answer is being written to.")
+    claimed_run: str | None = Field(default=None, description="The run of the server that it was claimed in.")
     delivered_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
@@ -180,6 +184,18 @@ class ConsequenceRow(SQLModel, table=True):
     result: str
     details: str | None = Field(default=None, sa_column=Column(Text))
     at: datetime = Field(sa_type=UtcTime)
+
+
+class TaskRow(SQLModel, table=True):
+    """A handle by which a call's agent comes back for the answer; see `store.tasks`."""
+
+    __tablename__ = "tasks"
+    id: str = Field(primary_key=True)
+    request_id: str = Field(foreign_key="requests.id", index=True)
+    agent_id: str = Field(foreign_key="agents.id")
+    attachment: str = Field(description="The call that it stands for.")
+    tool: str = Field(description="What was called: its result has that tool's form.")
+    created_at: datetime = Field(sa_type=UtcTime)
 
 
 class CredentialRow(SQLModel, table=True):
@@ -270,6 +286,7 @@ agent_tokens = table_of(AgentTokenRow)
 requests = table_of(RequestRow)
 shows = table_of(ShowRow)
 consequences = table_of(ConsequenceRow)
+tasks = table_of(TaskRow)
 credentials = table_of(CredentialRow)
 runs = table_of(RunRow)
 probes = table_of(ProbeRow)

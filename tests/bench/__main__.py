@@ -1,25 +1,47 @@
+"""What Assent costs, as ratios to a floor measured on the same machine in the same run. Run it with `make bench`.
+
+Measures are chosen by name: `make bench ARGS="click many"`. Without names all run but `many`, which holds ten thousand
+calls and takes minutes. `--million` proves from a million entries.
+"""
+
+import argparse
 import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 
-from tests.bench import changes, click
+from tests.bench import blocked, changes, click, proof, stdio
+from tests.bench.table import Row, render
 
-ROUNDS = 300
-CHANGES = 3_200
-
-
-async def main() -> None:
-    print("click to resumed call, one waiting, durable (ms)")
-    taken = await click.measure(ROUNDS)
-    floor, assent = taken["floor"], taken["assent"]
-    print(f"  p50   floor {floor.p50:6.2f}   assent {assent.p50:6.2f}   {assent.p50 / floor.p50:5.2f} x")
-    print(f"  p99   floor {floor.p99:6.2f}   assent {assent.p99:6.2f}   {assent.p99 / floor.p99:5.2f} x")
-    print("durable changes a second, beside bare sqlite3 from one thread")
-    bare = changes.floor(CHANGES)
-    for writers in (1, 64):
-        rate = await changes.assent(CHANGES, writers)
-        print(f"  {writers:2} writers   floor {bare:6.0f}   assent {rate:6.0f}   {rate / bare:5.2f} x")
+LONG = {"many"}
+MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
+    "click": click.rows,
+    "blocked": blocked.rows,
+    "many": blocked.rows_of_many,
+    "changes": changes.rows,
+    "stdio": stdio.rows,
+    "proof": proof.rows,
+}
 
 
+async def main(names: list[str]) -> None:
+    rows: list[Row] = []
+    for name in names:
+        began = time.perf_counter()
+        rows += await MEASURES[name]()
+        load = os.getloadavg()[0]
+        print(f"{name}: {time.perf_counter() - began:.0f} s, load {load:.1f} on {os.cpu_count()} cores", flush=True)
+    print(f"\n{render(rows)}")
+
+
+parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+parser.add_argument("measures", nargs="*", choices=[[], *MEASURES], metavar="measure", help=", ".join(MEASURES))
+parser.add_argument("--million", action="store_true", help="prove from a million entries; takes a minute more")
+options = parser.parse_args()
+if options.million:
+    MEASURES["proof"] = partial(proof.rows, proof.MORE_ENTRIES)
 logging.disable(logging.INFO)
-anyio.run(main)
+anyio.run(main, options.measures or [name for name in MEASURES if name not in LONG])

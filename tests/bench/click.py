@@ -1,14 +1,9 @@
 """From the click to the resumed call: how long an agent still waits once a person has answered."""
 
-import json
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,10 +12,29 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.bench.samples import Samples
-from tests.server.house import house_in, open_requests
-from tests.server.talking import run
+from tests.bench.sides import floor_process, house_with
+from tests.bench.table import Row
+from tests.server.house import open_requests
 
+ROUNDS = 300
 WARM_UP = 20
+BUDGET = 4.0
+
+
+async def rows() -> list[Row]:
+    taken = await measure(ROUNDS)
+    floor, assent = taken["floor"], taken["assent"]
+    return [
+        Row(
+            f"click to resumed call, 1 waiting, {name}",
+            f"{bare:.2f} ms",
+            f"{ours:.2f} ms",
+            f"{ours / bare:.2f} x",
+            f"<= {BUDGET:.0f} x floor",
+            ours <= BUDGET * bare,
+        )
+        for name, bare, ours in (("p50", floor.p50, assent.p50), ("p99", floor.p99, assent.p99))
+    ]
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,8 @@ async def _connected(url: str, **headers: str) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def _floor() -> AsyncIterator[Side]:
-    with _floor_process() as base:
+    with floor_process() as process:
+        base = f"http://127.0.0.1:{process.port}"
         async with httpx2.AsyncClient(base_url=base, trust_env=False) as http, _connected(f"{base}/mcp") as client:
 
             async def prepare(number: int) -> str:
@@ -87,40 +102,22 @@ async def _floor() -> AsyncIterator[Side]:
             yield Side(client, "ask", lambda number: {"key": str(number)}, prepare, click)
 
 
-@contextmanager
-def _floor_process() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.bench.floor"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
-
-
 @asynccontextmanager
 async def _assent() -> AsyncIterator[Side]:
-    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
-        house = house_in(Path(folder))
-        house.add_reviewer()
-        token = json.loads(run("agent", "add", "bench", "--json", *house.flags).stdout)["token"]
-        house.serve("--log-level", "warning")
-        try:
-            async with (
-                house.reviewer() as reviewer,
-                _connected(f"{house.running.endpoint}/mcp", Authorization=f"Bearer {token}") as client,
-            ):
+    async with (
+        house_with(1) as (house, tokens),
+        house.reviewer() as reviewer,
+        _connected(f"{house.running.endpoint}/mcp", Authorization=f"Bearer {tokens[0]}") as client,
+    ):
 
-                async def prepare(_: int) -> dict[str, Any]:
-                    while not (found := (await open_requests(reviewer))[0])["agent_waiting"]:
-                        pass
-                    card: dict[str, Any] = (await reviewer.get(f"/api/requests/{found['request_id']}")).json()
-                    return card
+        async def prepare(_: int) -> dict[str, Any]:
+            while not (found := (await open_requests(reviewer))[0])["agent_waiting"]:
+                pass
+            card: dict[str, Any] = (await reviewer.get(f"/api/requests/{found['request_id']}")).json()
+            return card
 
-                async def click(card: dict[str, Any]) -> None:
-                    body = {"card_sha256": card["card_sha256"], "decision": "approve"}
-                    await reviewer.post(f"/api/requests/{card['request_id']}/decision", json=body)
+        async def click(card: dict[str, Any]) -> None:
+            body = {"card_sha256": card["card_sha256"], "decision": "approve"}
+            await reviewer.post(f"/api/requests/{card['request_id']}/decision", json=body)
 
-                yield Side(client, "ask_approval", lambda n: {"title": f"Deploy {n}?"}, prepare, click)
-        finally:
-            house.clear()
+        yield Side(client, "ask_approval", lambda n: {"title": f"Deploy {n}?"}, prepare, click)

@@ -9,6 +9,7 @@ from review_web.sessions import cookie_name
 from store.lifecycle import Outcome, State
 from store.people import Role, SignIn
 from store.questions import AskApproval
+from store.runs import Runs
 from tests.review_web.cards import FORM, SELECTION, TEXT, answered, open_card, send, view_of
 from tests.review_web.house import House
 
@@ -29,6 +30,22 @@ async def test_approving_closes_the_request_and_leads_to_the_receipt(house: Hous
         assert words in receipt
     assert "it gets this answer when it asks again" in receipt
     assert 'name="action"' not in receipt
+
+
+async def test_a_receipt_says_when_it_is_not_known_whether_the_agent_got_the_answer(house: House) -> None:
+    runs = Runs(house.database)
+    await runs.started(version="1", instance="one")
+    browser = await house.signed_in()
+    request_id = await house.ask()
+    await send(browser, request_id, await open_card(browser, request_id), action="option:approve")
+    ticket = await house.desk.attach(await house.agents.enrol("deploy-bot"), request_id)
+    assert ticket is not None
+    await house.desk.claim(ticket)
+    assert "the answer is on its way" in await open_card(browser, request_id)
+    await runs.started(version="1", instance="two")
+    receipt = await open_card(browser, request_id)
+    assert "It is not known whether the agent got this" in receipt
+    assert "on its way" not in receipt
 
 
 async def test_rejecting_closes_the_request_without_leave_to_proceed(house: House) -> None:

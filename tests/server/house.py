@@ -108,5 +108,7 @@ async def decide(reviewer: httpx2.AsyncClient, request_id: str, **answer: object
 def house_in(folder: Path) -> House:
     home = Home(folder / "home")
     home.create()
-    home.config_file.write_text("port = 0\n", encoding="utf-8")
+    # Programs ask faster here than agents have reason to.
+    rates = "requests_per_minute = 1_000_000\nrequests_per_hour = 1_000_000\n"
+    home.config_file.write_text(f"port = 0\n{rates}", encoding="utf-8")
     return House(home)

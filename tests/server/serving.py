@@ -41,12 +41,12 @@ class Serving:
     drain: Drain
 
     @asynccontextmanager
-    async def client(self, token: str, era: str = MODERN) -> AsyncIterator[Client]:
-        """The official client, connected as the agent of this token."""
+    async def client(self, token: str, era: str = MODERN, **options: Any) -> AsyncIterator[Client]:
+        """The official client, connected as the agent of this token; `options` are the client's own."""
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
-            async with Client(transport, mode=era, cache=None) as client:
+            async with Client(transport, mode=era, cache=None, **options) as client:
                 yield client
 
     async def card(self, *, waiting: bool = True, besides: frozenset[str] = frozenset()) -> RequestView:
@@ -76,13 +76,17 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(desk: Desk, agents: Agents, site: Callable[[str], ASGIApp] | None = None) -> AsyncIterator[Serving]:
-    """A server on a free port, until the block ends. `site` makes the people's side for that host."""
+async def serving(
+    desk: Desk, agents: Agents, site: Callable[[str], ASGIApp] | None = None, **options: Any
+) -> AsyncIterator[Serving]:
+    """A server on a free port, until the block ends. `site` makes the people's side; `options` are the calls' own."""
     drain = Drain()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{listener.getsockname()[1]}"
-        calls = ToolCalls(desk, Waiting(desk, drain), review_url=lambda id_: f"http://review.test/requests/{id_}")
+        calls = ToolCalls(
+            desk, Waiting(desk, drain), review_url=lambda id_: f"http://review.test/requests/{id_}", **options
+        )
         endpoint = create_endpoint(
             create_mcp_server(calls, version="1", website_url="http://review.test"),
             hosts=frozenset({host}),

@@ -7,6 +7,7 @@ import pytest
 from server.config import PARSERS, LogLevel, Settings, load
 from server.home import Home, default_home
 from server.problem import UsageProblem
+from store.asking import Limits
 
 
 @pytest.fixture
@@ -55,6 +56,10 @@ def test_every_setting_can_be_given_by_the_environment(name: str, home: Path, tl
         "log_level": "error",
         "vault_key": "passphrase",
         "vault_passphrase_file": "/words",
+        "requests_per_minute": "7",
+        "requests_per_hour": "70",
+        "tasks": "False",
+        "clients": "cursor=55,my-agent=forever",
         **tls,
     }
     environ = {f"ASSENT_{key.upper()}": value for key, value in values.items()}
@@ -76,6 +81,7 @@ def test_a_path_in_the_file_starts_at_the_home(home: Path, tls: dict[str, str]) 
         ("port = ", "is not TOML", "port = 7420"),
         ('port = "many"', "port in", "a number from 1 to 65535"),
         ("database = 3", "database in", "a text in quotes"),
+        ("requests_per_hour = 0", "requests_per_hour in", "at least 1"),
         ('log_level = "loud"', "log_level in", "debug, info, warning, error"),
     ],
 )
@@ -170,3 +176,11 @@ def test_behind_a_public_address_its_host_is_accepted_too(home: Path) -> None:
     assert settings.canonical_host == "a.example:8443"
     assert "a.example:8443" in settings.accepted_hosts
     assert "a.example" not in settings.accepted_hosts
+
+
+def test_the_rates_are_those_of_the_store_unless_set(home: Path) -> None:
+    settings = load({"home": home}, {})
+    assert (
+        Limits(requests_per_minute=settings.requests_per_minute, requests_per_hour=settings.requests_per_hour)
+        == Limits()
+    )

@@ -331,7 +331,28 @@ async def test_a_waiting_call_with_a_progress_token_is_told_where_and_how_long(
 async def test_an_impatient_client_is_answered_pending_in_time(
     server: Serving, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.tools.calls.patience", lambda _: 0.0)
+    monkeypatch.setattr("server.clients.Clients.patience", lambda *_: 0.0)
     async with server.client(token, MODERN) as client:
         result = (await client.call_tool("ask_approval", DEPLOY)).structured_content
     assert (result["status"], result["may_proceed"]) == ("pending", False)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_that_claude_code_sends_again_finds_its_own_question_even_after_it_was_answered(
+    server: Serving, token: str, desk: Desk, ana: Reviewer, era: str
+) -> None:
+    async def ask(client: Client, call: object) -> Any:
+        meta: Any = {"claudecode/toolUseId": call}
+        return (await client.call_tool("ask_approval", {**DEPLOY, "hold_seconds": 0}, meta=meta)).structured_content
+
+    async with server.client(token, era) as client:
+        asked = await ask(client, "toolu_1")
+        await answered(desk, ana, asked["request_id"], Chosen("approve"))
+        for _ in range(2):
+            told = await ask(client, "toolu_1")
+            assert (told["request_id"], told["may_proceed"]) == (asked["request_id"], True)
+        other = await ask(client, "toolu_2")
+        assert (other["request_id"] != asked["request_id"], other["status"]) == (True, "pending")
+        # What is no usable name is none: the question alone says which it is.
+        for unusable in (17, "", "x" * 201, None):
+            assert (await ask(client, unusable))["request_id"] == other["request_id"]
