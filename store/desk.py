@@ -63,10 +63,6 @@ class Desk:
         """Why nothing can be decided at the moment: the database refuses to write. None while all is well."""
         return self._database.failing
 
-    async def probe(self) -> str | None:
-        """Try whether writing works, and say why it does not."""
-        return await self._database.probe()
-
     # The agent's side
 
     async def ask(self, agent: Agent, question: AnyQuestion, call_id: str | None = None) -> Ticket:

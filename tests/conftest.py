@@ -90,3 +90,17 @@ async def bot(agents: Agents) -> Agent:
 async def other_bot(agents: Agents) -> Agent:
     agent, _ = await agents.add("billing-bot")
     return agent
+
+
+@pytest.fixture
+async def token(agents: Agents) -> str:
+    """The token of deploy-bot."""
+    _, token = await agents.add("deploy-bot", owner="ana")
+    return token
+
+
+@pytest.fixture
+async def other_token(agents: Agents) -> str:
+    """The token of another agent."""
+    _, token = await agents.add("billing-bot")
+    return token

@@ -13,15 +13,3 @@ from tests.hostile.world import World, open_world
 async def world(database: Database, desk: Desk, agents: Agents, people: People) -> AsyncIterator[World]:
     async with open_world(database, desk, agents, people) as world:
         yield world
-
-
-@pytest.fixture
-async def token(agents: Agents) -> str:
-    _, token = await agents.add("deploy-bot", owner="ana")
-    return token
-
-
-@pytest.fixture
-async def other_token(agents: Agents) -> str:
-    _, token = await agents.add("billing-bot")
-    return token

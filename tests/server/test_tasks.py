@@ -73,18 +73,6 @@ async def server(desk: Desk, agents: Agents) -> AsyncIterator[Serving]:
         yield running
 
 
-@pytest.fixture
-async def token(agents: Agents) -> str:
-    _, token = await agents.add("deploy-bot", owner="ana")
-    return token
-
-
-@pytest.fixture
-async def other_token(agents: Agents) -> str:
-    _, token = await agents.add("billing-bot")
-    return token
-
-
 async def handed(client: Client, tool: str = "ask_approval", **arguments: Any) -> Handle:
     """The task that a call is answered with."""
     result = await client.session.call_tool(tool, arguments or AT_ONCE, allow_claimed=True)
