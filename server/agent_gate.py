@@ -6,6 +6,7 @@ only the user who owns the home can read, and names the agent it speaks for; it 
 
 import hmac
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 import anyio
@@ -56,8 +57,7 @@ class AgentGate:
         except DatabaseProblem as problem:
             await _unavailable(problem)(scope, receive, send)
             return
-        # This type is what the SDK binds a session to: another agent's session id answers 404.
-        scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=agent.id, scopes=[]))
+        scope["user"] = _user(agent.id)
         await self._serve(Exchange(agent), scope, receive, send)
 
     async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,6 +98,12 @@ class AgentGate:
             return None
         came_with_bridge_secret(scope)
         return await self._agents.enrol(name)
+
+
+@lru_cache(maxsize=1024)
+def _user(agent_id: str) -> AuthenticatedUser:
+    """What the SDK binds a session to: another agent's session id answers 404."""
+    return AuthenticatedUser(AccessToken(token="", client_id=agent_id, scopes=[]))
 
 
 def _is_loopback(scope: Scope) -> bool:

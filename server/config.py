@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from server.addresses import LOOPBACK_NAMES, ONE_MACHINE, PAGE_NAME, WILDCARDS, bracketed, is_loopback
 from server.clients import Clients
 from server.home import Home, default_home
 from server.problem import UsageProblem
-
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "assent.localhost")
-WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # what is compared with, not what is bound
-PAGE_NAME = "assent.localhost"
-"""The page's own host on one machine: it may hold passkeys, and shares cookies with no other local server."""
 
 
 class LogLevel(StrEnum):
@@ -90,6 +86,19 @@ class Settings:
         return frozenset(local | {self.canonical_host})
 
     @property
+    def accepted_origins(self) -> frozenset[str]:
+        """The origins whose pages may call `/mcp`: those that nobody but this server can answer under.
+
+        Another port of this machine is somebody else's. So is one of its names at our port, where we do not listen on
+        every address that the name may mean.
+        """
+        hosts = set(LOOPBACK_NAMES) if self.host in ONE_MACHINE else set()
+        if self.host not in WILDCARDS:
+            hosts.add(bracketed(self.host))
+        scheme = "https" if self.speaks_tls else "http"
+        return frozenset({self.page_url} | {f"{scheme}://{host}:{self.port}" for host in hosts})
+
+    @property
     def canonical_host(self) -> str:
         """The host under which pages are shown; the others redirect to it."""
         return urlsplit(self.page_url).netloc
@@ -113,21 +122,6 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     _refuse_plain_public_url(settings)
     _refuse_exposure(settings)
     return settings
-
-
-def is_loopback(host: str) -> bool:
-    name = host.strip("[]")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def bracketed(host: str) -> str:
-    """The host as it stands in a URL: IPv6 addresses go in brackets."""
-    return f"[{host}]" if ":" in host else host
 
 
 def _from_file(home: Home) -> dict[str, Any]:

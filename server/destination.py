@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from server.config import Settings, is_loopback
+from server.addresses import is_loopback
+from server.config import Settings
 from server.envelope import header_value
 from server.problem import UsageProblem
 from server.process import find_or_start, other_version, trust

@@ -15,8 +15,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from server.addresses import is_loopback
 from server.assurance import PEER_KEY, PROXIED_KEY
-from server.config import Settings, is_loopback
+from server.config import Settings
 from server.peer_uid import End
 
 _YEAR = 31_536_000
@@ -52,8 +53,10 @@ class Edge:
             await refusal(scope, receive, send)
         elif from_proxy:
             await self._behind_proxy(scope, receive, send)  # type: ignore[arg-type]
-        else:
+        elif self._strict:
             await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers, peer: End | None, *, from_proxy: bool) -> Response | None:
         here = peer is not None and peer.address.is_loopback

@@ -21,6 +21,8 @@ OnSettled = Callable[[bool], Awaitable[None]]
 class Exchange:
     """Made by the agent gate for each HTTP request, and found again by whoever answers it."""
 
+    __slots__ = ("_on_gone", "_on_settled", "_over", "_sent", "agent", "gone")
+
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self.gone = False

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -13,7 +14,8 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from server.config import PAGE_NAME, Settings
+from server.addresses import ONE_MACHINE
+from server.config import Settings
 from server.edge import Edge
 from server.problem import UsageProblem
 from server.supervisor import READY, STOPPING, tell
@@ -22,7 +24,6 @@ from store.problems import Problem
 GRACE_SECONDS = 3
 PORT_ATTEMPTS = 20
 Hook = Callable[[], Awaitable[None]]
-_ONE_MACHINE = ("127.0.0.1", "::1", "localhost", PAGE_NAME)
 
 
 class _NoSuchAddress(UsageProblem):
@@ -35,7 +36,7 @@ def bind(settings: Settings) -> list[socket.socket]:
     On one machine these are two, 127.0.0.1 and ::1: browsers try both for the page's own name, and whoever took the
     second, be it another user's program, would be shown as Assent and typed passwords into.
     """
-    both = settings.host in _ONE_MACHINE
+    both = settings.host in ONE_MACHINE
     for attempt in range(PORT_ATTEMPTS):
         if not both:
             return [_bound(settings.host, settings.port, settings)]
@@ -128,6 +129,8 @@ class Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         tell(STOPPING)
+        # Whatever is here now goes with the process: looking through it for garbage would only hold up the end.
+        gc.freeze()
         await self._drain()
         AppStatus.should_exit = True
         logging.getLogger("uvicorn.error").addFilter(_is_no_stream_we_end)

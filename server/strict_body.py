@@ -55,14 +55,19 @@ class StrictBody:
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._body(scope, receive)
-            _check(body)
+            again = await self._checked(scope, receive)
         except _Refused as refused:
             await refused.response(scope, receive, send)
         except _HungUp:
             return
         else:
-            await self._app(scope, _replaying(body, receive), send)
+            await self._app(scope, again, send)
+
+    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` as it was before the body was read, once that has been checked."""
+        body = await self._body(scope, receive)
+        _check(body)
+        return _replaying(body, receive)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         agent = Exchange.of(scope).agent.id
@@ -118,13 +123,14 @@ def _call_id(body: bytes) -> int | str | None:
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    told = False
+    kept: bytes | None = body
 
     async def replayed() -> Message:
-        nonlocal told
-        if told:
+        nonlocal kept
+        if kept is None:
             return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        # A call may wait for a day; its body has been read by then, and need not.
+        told, kept = kept, None
+        return {"type": "http.request", "body": told, "more_body": False}
 
     return replayed

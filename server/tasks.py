@@ -20,6 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from server.exchange import Exchange
+from server.polling import Polling
 from server.tools.faults import text_of
 from server.tools.guidance import next_step
 from store.agents import Agent
@@ -32,6 +33,8 @@ from store.tasks import Standing, Task
 EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_INTERVAL_MS = 5000
 """People take minutes: asking more often than this brings nothing sooner that anybody would notice."""
+WAITING_SECONDS = 2 * POLL_INTERVAL_MS / 1000
+"""Who polls as told, but a little late, is still waiting."""
 
 Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
@@ -65,6 +68,7 @@ class Tasks:
         review_url: Callable[[str], str],
     ) -> None:
         self._desk = desk
+        self._polling = Polling(desk, WAITING_SECONDS)
         self._told = told
         self._review_url = review_url
 
@@ -78,6 +82,7 @@ class Tasks:
     async def hand_out(self, agent: Agent, ticket: Ticket, tool: str) -> Wire:
         """A task in place of the tool's result. It is durable before anybody hears of it."""
         task = await self._desk.hand_out_task(agent, ticket, tool)
+        self._show(task)
         return {"resultType": "task", **self._shape(task)}
 
     async def _get(self, exchange: Exchange, params: TaskParams) -> Wire:
@@ -86,6 +91,7 @@ class Tasks:
             task = await self._collect(exchange, params.task_id)
         if task is None:
             raise _unknown()
+        self._show(task)
         shape = self._shape(task)
         if task.standing is Standing.TOLD:
             result = self._told(task.tool, task.report).model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -117,6 +123,11 @@ class Tasks:
         if not await self._desk.cancel_task(exchange.agent, params.task_id):
             raise _unknown()
         return {"resultType": "complete"}
+
+    def _show(self, task: Task) -> None:
+        """On the card, that somebody waits for its answer by this task."""
+        if task.standing is Standing.OPEN:
+            self._polling.asked(task.ticket.request_id)
 
     def _shape(self, task: Task) -> Wire:
         shape = {

@@ -50,17 +50,16 @@ class Waiting:
         """
         with self._desk.signals.listen(ticket.request_id) as listener, self._desk.on_the_line(ticket.request_id):
             call.exchange.when_gone(listener.wake)
-            standing = await self._watch(ticket, call, listener)
-        if isinstance(standing, Superseded) or standing.outcome is None or call.exchange.gone:
-            return standing
-        return await self._collect(ticket, call)
+            return await self._watch(ticket, call, listener)
 
     async def _watch(self, ticket: Ticket, call: Call, listener: Listener) -> Standing:
         started = anyio.current_time()
         until = float("inf") if call.seconds is None else started + call.seconds
         next_beat = started + HEARTBEAT_SECONDS
+        likely = False
         while True:
-            standing = await self._desk.standing(ticket)
+            # A change of this very request is mostly its end. Claiming looks too, and saves looking first.
+            standing = await (self._collect(ticket, call) if likely else self._look(ticket, call))
             if isinstance(standing, Superseded) or standing.outcome is not None:
                 return standing
             now = anyio.current_time()
@@ -69,14 +68,20 @@ class Waiting:
             if now >= next_beat:
                 await call.beat(now - started, standing)
                 next_beat = now + HEARTBEAT_SECONDS
-            with anyio.move_on_after(max(0.0, min(until, next_beat) - now)):
-                await listener.changed()
+            likely = await listener.changed(within=max(0.0, min(until, next_beat) - now)) and not call.exchange.gone
+
+    async def _look(self, ticket: Ticket, call: Call) -> Standing:
+        """How the request stands; closed, it is claimed for a caller who is still there."""
+        standing = await self._desk.standing(ticket)
+        if isinstance(standing, Superseded) or standing.outcome is None or call.exchange.gone:
+            return standing
+        return await self._collect(ticket, call)
 
     async def _collect(self, ticket: Ticket, call: Call) -> Standing:
-        """Claim the outcome before it is written to the caller; at most one call gets through here."""
+        """Claim the outcome, if there is one, before it is written to the caller. At most one call gets through."""
         # Cancelled between the claim and its registration, the answer would be neither delivered nor free.
         with anyio.CancelScope(shield=True):
             standing = await self._desk.claim(ticket)
-            if isinstance(standing, Report) and not standing.told_before:
+            if isinstance(standing, Report) and standing.outcome is not None and not standing.told_before:
                 await call.exchange.when_settled(lambda sent: self._desk.settle(ticket, delivered=sent))
         return standing

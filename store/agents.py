@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from store import tables
 from store.audit.events import AgentAdded, AgentRevoked, AgentSignedIn, AgentTokenAdded, Assurance, Concealed
@@ -82,15 +82,7 @@ class Agents:
         digest = secret_sha256(token)
 
         def query(connection: Connection) -> Agent | None:
-            row = connection.execute(
-                select(tables.agents)
-                .join(tables.agent_tokens, tables.agent_tokens.c.agent_id == tables.agents.c.id)
-                .where(
-                    tables.agent_tokens.c.token_sha256 == digest,
-                    tables.agent_tokens.c.revoked_at.is_(None),
-                    tables.agents.c.revoked_at.is_(None),
-                )
-            ).one_or_none()
+            row = connection.execute(_OF_TOKEN, {"digest": digest}).one_or_none()
             return None if row is None else _agent(row)
 
         return await self._database.read(query)
@@ -132,6 +124,17 @@ class Agents:
             return [_agent(row, asked.get(row.id)) for row in rows]
 
         return await self._database.read(query)
+
+
+_OF_TOKEN = (
+    select(tables.agents)
+    .join(tables.agent_tokens, tables.agent_tokens.c.agent_id == tables.agents.c.id)
+    .where(
+        tables.agent_tokens.c.token_sha256 == bindparam("digest"),
+        tables.agent_tokens.c.revoked_at.is_(None),
+        tables.agents.c.revoked_at.is_(None),
+    )
+)
 
 
 def _check_name(name: str) -> None:

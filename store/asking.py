@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, select, update
 
 from store import tables
 from store.agents import Agent
@@ -329,46 +329,56 @@ def standing(connection: Connection, ticket: Ticket) -> Report | Superseded:
     return report if row.attachment == ticket.attachment else Superseded(report)
 
 
+_REQUEST = tables.requests.c
+_CLAIM = (
+    update(tables.requests)
+    .where(
+        _REQUEST.id == bindparam("the_request"),
+        _REQUEST.state == State.CLOSED.value,
+        _REQUEST.attachment == bindparam("the_call"),
+        _REQUEST.claimed_by.is_(None),
+    )
+    .values(claimed_by=bindparam("the_call"), claimed_run=running())
+    .returning(tables.requests)
+)
+
+
 def claim(transaction: Transaction, ticket: Ticket) -> Report | Superseded:
     """Take the outcome for this call. Exactly one call of all gets it; readers get a copy that says so."""
-    requests = tables.requests
-    taken = transaction.connection.execute(
-        update(requests)
-        .where(
-            requests.c.id == ticket.request_id,
-            requests.c.state == State.CLOSED.value,
-            requests.c.attachment == ticket.attachment,
-            requests.c.claimed_by.is_(None),
-        )
-        .values(claimed_by=ticket.attachment, claimed_run=running())
-    )
+    known = {"the_request": ticket.request_id, "the_call": ticket.attachment}
+    taken = transaction.connection.execute(_CLAIM, known).one_or_none()
+    if taken is not None:
+        transaction.record(AnswerClaimed(ticket.request_id, ticket.attachment), Assurance(taken.assurance))
+        return _report(taken)
     row = find(transaction.connection, ticket.request_id)
-    if taken.rowcount == 1:
-        transaction.record(AnswerClaimed(ticket.request_id, ticket.attachment), Assurance(row.assurance))
-        return _report(row)
     if row.attachment == ticket.attachment and (ticket.reads or row.state != State.CLOSED.value):
         return _report(row, told_before=row.state == State.CLOSED.value)
     return Superseded(_report(row))
 
 
+_SETTLE = (
+    update(tables.requests)
+    .where(
+        _REQUEST.id == bindparam("the_request"),
+        _REQUEST.claimed_by == bindparam("the_call"),
+        _REQUEST.delivered_at.is_(None),
+    )
+    .returning(_REQUEST.assurance)
+)
+_DELIVERED = _SETTLE.values(delivered_at=bindparam("the_time"))
+_RELEASED = _SETTLE.values(claimed_by=None, claimed_run=None)
+
+
 def settle(transaction: Transaction, ticket: Ticket, *, delivered: bool) -> None:
     """What became of a claim: handed to a caller who was still there, or free to be collected again."""
-    requests = tables.requests
-    released = {"claimed_by": None, "claimed_run": None}
-    values: dict[str, Any] = {"delivered_at": transaction.now} if delivered else released
-    settled = transaction.connection.execute(
-        update(requests)
-        .where(
-            requests.c.id == ticket.request_id,
-            requests.c.claimed_by == ticket.attachment,
-            requests.c.delivered_at.is_(None),
-        )
-        .values(**values)
-    )
-    if settled.rowcount == 1:
+    known = {"the_request": ticket.request_id, "the_call": ticket.attachment}
+    if delivered:
+        assurance = transaction.connection.execute(_DELIVERED, known | {"the_time": transaction.now}).scalar()
+    else:
+        assurance = transaction.connection.execute(_RELEASED, known).scalar()
+    if assurance is not None:
         told = AnswerDelivered if delivered else AnswerReleased
-        assurance = Assurance(find(transaction.connection, ticket.request_id).assurance)
-        transaction.record(told(ticket.request_id, ticket.attachment), assurance)
+        transaction.record(told(ticket.request_id, ticket.attachment), Assurance(assurance))
         transaction.touch(ticket.request_id)
 
 

@@ -74,10 +74,43 @@ OpenSigner = Callable[[bool], Signer]
 """Gives the log's signer. The argument says whether the log has begun: then only its own key will do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job(Generic[T]):
+    """A queued change and whoever waits for it: a future of any thread, or one of an event loop."""
+
     change: Change[T]
-    future: "Future[T]"
+    future: "Future[T] | asyncio.Future[T]"
+
+
+class _Answers:
+    """What the callers of one batch are told once it is over: an event loop is woken once, and not for each of them."""
+
+    def __init__(self) -> None:
+        self._by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
+
+    def give(self, job: _Job[Any], result: Any = None, problem: BaseException | None = None) -> None:
+        if isinstance(job.future, asyncio.Future):
+            self._by_loop.setdefault(job.future.get_loop(), []).append((job.future, result, problem))
+        elif problem is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(problem)
+
+    def send(self) -> None:
+        for loop, answers in self._by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, answers)
+
+
+def _tell(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, result, problem in answers:
+        # A caller that was cancelled has gone; its change stands all the same.
+        if future.done():
+            continue
+        if problem is None:
+            future.set_result(result)
+        else:
+            future.set_exception(problem)
 
 
 class Database:
@@ -153,14 +186,19 @@ class Database:
     def submit(self, change: Change[T]) -> "Future[T]":
         """Queue a change; the future is done once it is committed or has failed."""
         future: Future[T] = Future()
-        if not self._thread.is_alive():
-            raise DatabaseProblem("the database is closed", "Start the server again.")
-        self._jobs.put(_Job(change, future))
+        self._queue(_Job(change, future))
         return future
 
     async def write(self, change: Change[T]) -> T:
         """Commit a change and return its result. Cancelling the caller does not cancel the change."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(change)))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue(_Job(change, future))
+        return await future
+
+    def _queue(self, job: _Job[Any]) -> None:
+        if not self._thread.is_alive():
+            raise DatabaseProblem("the database is closed", "Start the server again.")
+        self._jobs.put(job)
 
     async def probe(self) -> str | None:
         """Try to write, and say why that fails; None when it works. For who must know before the next change does."""
@@ -222,6 +260,7 @@ class Database:
         if not jobs:
             return
         done: list[tuple[_Job[Any], Any]] = []
+        failed: dict[_Job[Any], Exception] = {}
         topics: set[str] = set()
         try:
             with connection.begin():
@@ -229,47 +268,77 @@ class Database:
                 now = self.clock()
                 for job in jobs:
                     transaction = Transaction(connection, now, log)
-                    if _attempt(job, transaction, done):
+                    try:
+                        done.append((job, _attempt(job.change, transaction)))
+                    except _Undone as undone:
+                        failed[job] = undone.reason
+                    else:
                         topics |= transaction.topics
                 tree = log.flush()
         except Exception as problem:  # noqa: BLE001 - nothing was committed: every caller learns that, none proceeds
-            self._fail(jobs, problem)
+            self._fail(jobs, failed, problem)
             return
         self._tree, self.failing = tree, None
+        answers = _Answers()
+        for job, reason in failed.items():
+            answers.give(job, problem=reason)
         for job, result in done:
-            job.future.set_result(result)
+            answers.give(job, result)
+        answers.send()
         self.signals.publish(topics)
 
-    def _fail(self, jobs: list[_Job[Any]], problem: Exception) -> None:
+    def _fail(self, jobs: list[_Job[Any]], failed: dict[_Job[Any], Exception], problem: Exception) -> None:
         self.failing = f"the database refused to write ({_reason(problem)})"
         self.write_failures += 1
+        answers = _Answers()
         for job in jobs:
-            if not job.future.done():
+            failure = failed.get(job)
+            if failure is None:
                 failure = WriteRefused(
                     f"nothing was changed: {self.failing}",
                     "Check free space and permissions of the database file; then try again.",
                 )
                 failure.__cause__ = problem
-                job.future.set_exception(failure)
+            answers.give(job, problem=failure)
+        answers.send()
 
 
-def _attempt(job: _Job[Any], transaction: Transaction, done: list[tuple[_Job[Any], Any]]) -> bool:
-    """Run one change in its savepoint; whether it stands. A database that fails takes the whole batch along."""
+class _Undone(Exception):
+    """A change was rolled back, alone, for this reason."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _attempt(change: Change[T], transaction: Transaction) -> T:
+    """Run one change in its savepoint. A database that fails takes the whole batch along.
+
+    Raises:
+        _Undone: the change raised, and nothing of it is left.
+    """
     mark = transaction.log.mark()
+    # By the driver: the toolkit compiles each savepoint anew, under a new name, which costs more than a change does.
+    raw = transaction.connection.connection.cursor()
+    raw.execute("SAVEPOINT change")
     try:
-        with transaction.connection.begin_nested():
-            done.append((job, job.change(transaction)))
+        result = change(transaction)
     except DBAPIError as problem:
         if not isinstance(problem, IntegrityError):
             raise
-        transaction.log.take_back(mark)
-        job.future.set_exception(problem)
-    except Exception as problem:  # noqa: BLE001 - rolled back: the change did not happen, and its caller learns why
-        transaction.log.take_back(mark)
-        job.future.set_exception(problem)
-    else:
-        return True
-    return False
+        _take_back(raw, transaction, mark)
+        raise _Undone(problem) from problem
+    except Exception as problem:
+        _take_back(raw, transaction, mark)
+        raise _Undone(problem) from problem
+    raw.execute("RELEASE change")
+    return result
+
+
+def _take_back(raw: Any, transaction: Transaction, mark: int) -> None:
+    raw.execute("ROLLBACK TO change")
+    raw.execute("RELEASE change")
+    transaction.log.take_back(mark)
 
 
 def _write_filler(transaction: Transaction) -> None:
@@ -335,6 +404,7 @@ def sqlite_engine(url: str) -> Engine:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         # What is taken away, a revoked credential's key or an erased text, is overwritten where it stood.
+        cursor.execute("PRAGMA cache_size = -256")
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 

@@ -6,7 +6,7 @@ These are changes for the writer; `store.desk` calls them.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from store import tables
 from store.accounts import DECIDING_ROLES, Reviewer, Role
@@ -110,15 +110,21 @@ def show(transaction: Transaction, reviewer: Reviewer, request_id: str, surface:
     return True
 
 
+_SHOW = tables.shows.c
+_SHOWN = select(_SHOW.at).where(
+    _SHOW.request_id == bindparam("request"),
+    _SHOW.reviewer_id == bindparam("reviewer"),
+    _SHOW.card_sha256 == bindparam("card"),
+)
+_SHOWN_HERE = _SHOWN.where(_SHOW.surface == bindparam("surface"))
+
+
 def was_shown(connection: Connection, reviewer: Reviewer, row: Any, surface: Surface | None = None) -> bool:
     """Whether this reviewer was shown this very card, on that surface or on any."""
-    shows = tables.shows.c
-    query = select(shows.at).where(
-        shows.request_id == row.id, shows.reviewer_id == reviewer.id, shows.card_sha256 == row.card_sha256
-    )
-    if surface is not None:
-        query = query.where(shows.surface == surface.value)
-    return connection.execute(query).first() is not None
+    known = {"request": row.id, "reviewer": reviewer.id, "card": row.card_sha256}
+    if surface is None:
+        return connection.execute(_SHOWN, known).first() is not None
+    return connection.execute(_SHOWN_HERE, known | {"surface": surface.value}).first() is not None
 
 
 def decide(
@@ -170,8 +176,11 @@ def decide(
     return Decided(_view(transaction, request_id, waiting))
 
 
+_ROLE = select(tables.reviewers.c.role).where(tables.reviewers.c.id == bindparam("reviewer"))
+
+
 def _may_decide(connection: Connection, reviewer: Reviewer) -> bool:
-    role = connection.execute(select(tables.reviewers.c.role).where(tables.reviewers.c.id == reviewer.id)).scalar()
+    role = connection.execute(_ROLE, {"reviewer": reviewer.id}).scalar()
     return role is not None and Role(role) in DECIDING_ROLES
 
 

@@ -33,8 +33,12 @@ from store.vault.credentials import any_credentials
 from store.vault.keys import KeyProvider
 
 LONGEST_NAP = 60.0
+SHORTEST_NAP = 0.1
 RETRY_SECONDS = 1.0
 CLOCK_TOLERANCE = 5.0
+
+
+_NEXT_DEADLINE = select(func.min(tables.requests.c.expires_at)).where(requests.is_open())
 
 
 class Desk:
@@ -203,8 +207,7 @@ class Desk:
 
     async def next_deadline(self) -> datetime | None:
         """When the next open request expires."""
-        query = select(func.min(tables.requests.c.expires_at)).where(requests.is_open())
-        return await self._database.read(lambda connection: connection.execute(query).scalar())
+        return await self._database.read(lambda connection: connection.execute(_NEXT_DEADLINE).scalar())
 
     async def keep_deadlines(self) -> None:
         """Run until cancelled: every request expires on time, and at once after a downtime."""
@@ -229,6 +232,8 @@ class Desk:
                 nap = LONGEST_NAP if deadline is None else (deadline - self.now()).total_seconds()
                 with anyio.move_on_after(min(max(nap, 0.0), LONGEST_NAP)):
                     await listener.changed()
+                    # No request lives for less than a second: a burst of changes is one reason to look, and not many.
+                    await anyio.sleep(SHORTEST_NAP)
 
     def _drift(self) -> float:
         """The wall clock against the time that passes; it stays the same unless somebody sets the clock."""

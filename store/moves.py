@@ -1,9 +1,10 @@
 """Moving a request along the table of transitions: the only code that writes `state`, and the entry of how it ended."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Update, bindparam, or_, update
 
 from store import tables
 from store.audit.events import Assurance, Concealed, Reference, RequestClosed
@@ -31,19 +32,28 @@ def move(
     Only `expire` works after the deadline: the deadline is part of the comparison.
     """
     old, target = transition(event, outcome)
-    requests = tables.requests
-    change = update(requests).where(requests.c.id == request_id, requests.c.state.in_([state.value for state in old]))
-    if event is Event.EXPIRE:
-        change = change.where(requests.c.expires_at <= transaction.now)
-    else:
-        change = change.where(requests.c.expires_at > transaction.now)
+    values["state"] = target.state.value
     if target.state is State.CLOSED:
         assert outcome is not None
         values |= {"closed_at": transaction.now, "outcome": outcome.value}
-    moved = transaction.connection.execute(change.values(state=target.state.value, **values)).rowcount == 1
-    if moved:
-        transaction.touch(request_id, INBOX)
-    return moved
+    step = _step(frozenset(old), after_deadline=event is Event.EXPIRE, columns=frozenset(values))
+    known = {"the_request": request_id, "the_time": transaction.now}
+    moved = transaction.connection.execute(step, known | {f"new_{name}": to for name, to in values.items()})
+    if moved.rowcount != 1:
+        return False
+    transaction.touch(request_id, INBOX)
+    return True
+
+
+@cache
+def _step(old: frozenset[State], *, after_deadline: bool, columns: frozenset[str]) -> Update:
+    requests = tables.requests.c
+    deadline = (
+        requests.expires_at <= bindparam("the_time") if after_deadline else requests.expires_at > bindparam("the_time")
+    )
+    stood = or_(*(requests.state == state.value for state in sorted(old)))
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    return update(tables.requests).where(requests.id == bindparam("the_request"), stood, deadline).values(values)
 
 
 def close(
@@ -56,7 +66,12 @@ def close(
     decisive: Decisive | None = None,
     **values: Any,
 ) -> bool:
-    """`move` to the end, with the entry that says how and what it means; whether it moved."""
+    """`move` to the end, with the entry that says how and what it means; whether it moved.
+
+    `row` was read in this transaction.
+    """
+    if event is Event.EXPIRE and transaction.now < row.expires_at:
+        return False
     index = transaction.log.next_index
     moved = move(transaction, row.id, event, outcome, may_proceed=may_proceed, closed_index=index, **values)
     if moved:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from store import tables
 from store.card import Card, load_card
@@ -61,9 +61,13 @@ class RequestView:
     card_sha256: str
 
 
+# Built once: for what every call does, building the statement takes longer than running it.
+_FIND = select(tables.requests).where(tables.requests.c.id == bindparam("request_id"))
+
+
 def find(connection: Connection, request_id: str) -> Any:
     """The row of a request, or None."""
-    return connection.execute(select(tables.requests).where(tables.requests.c.id == request_id)).one_or_none()
+    return connection.execute(_FIND, {"request_id": request_id}).one_or_none()
 
 
 def running() -> Any:
@@ -124,25 +128,31 @@ def history(
     return connection.execute(query.order_by(columns.closed_at.desc(), columns.id.desc()).limit(limit)).all()
 
 
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_SHOWS = (
+    select(tables.shows.c.request_id, tables.shows.c.display_name)
+    .where(tables.shows.c.request_id.in_(_IDS))
+    .order_by(tables.shows.c.at)
+)
+_CONSEQUENCES = (
+    select(tables.consequences).where(tables.consequences.c.request_id.in_(_IDS)).order_by(tables.consequences.c.at)
+)
+_RUNNING = select(running())
+
+
 def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) -> list[RequestView]:
     """Rows with what belongs to them; `waiting` are the requests whose agent is on the line."""
     rows = list(rows)
     ids = [row.id for row in rows]
     seen: dict[str, list[str]] = {}
-    for show in connection.execute(
-        select(tables.shows.c.request_id, tables.shows.c.display_name)
-        .where(tables.shows.c.request_id.in_(ids))
-        .order_by(tables.shows.c.at)
-    ):
+    for show in connection.execute(_SHOWS, {"ids": ids}):
         names = seen.setdefault(show.request_id, [])
         if show.display_name not in names:
             names.append(show.display_name)
     told: dict[str, list[Consequence]] = {}
-    for row in connection.execute(
-        select(tables.consequences).where(tables.consequences.c.request_id.in_(ids)).order_by(tables.consequences.c.at)
-    ):
+    for row in connection.execute(_CONSEQUENCES, {"ids": ids}):
         told.setdefault(row.request_id, []).append(Consequence(row.at, row.result, row.details))
-    run = connection.execute(select(running())).scalar()
+    run = connection.execute(_RUNNING).scalar()
     return [
         _view(row, tuple(seen.get(row.id, ())), tuple(told.get(row.id, ())), row.id in waiting, run) for row in rows
     ]

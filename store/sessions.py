@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from store import tables
 from store.accounts import Reviewer, reviewer_of
@@ -65,8 +65,7 @@ def open_session(transaction: Transaction, reviewer: Reviewer, method: SignIn, c
 
 def session_of_secret(connection: Connection, secret: str) -> Session | None:
     """The session, live or not."""
-    digest = secret_sha256(secret)
-    row = connection.execute(_rows().where(tables.sessions.c.secret_sha256 == digest)).one_or_none()
+    row = connection.execute(_OF_SECRET, {"digest": secret_sha256(secret)}).one_or_none()
     return None if row is None else _session(row)
 
 
@@ -137,6 +136,9 @@ def _rows() -> Any:
         sessions.expires_at,
         sessions.last_seen_at,
     ).join(tables.sessions, sessions.reviewer_id == tables.reviewers.c.id)
+
+
+_OF_SECRET = _rows().where(tables.sessions.c.secret_sha256 == bindparam("digest"))
 
 
 def _session(row: Any) -> Session:

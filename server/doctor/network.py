@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from server.config import Settings, is_loopback
+from server.addresses import is_loopback
+from server.config import Settings
 from server.doctor.findings import Finding, note, unsafe, weak
 
 SOON = timedelta(days=14)

@@ -66,6 +66,14 @@ class Caller:
         return name if isinstance(name, str) and 0 < len(name) <= CALL_ID_LIMIT and is_unicode(name) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A call that waits, and for how long its agent asks to be held."""
+
+    ticket: Ticket
+    hold_seconds: int | None
+
+
 class ToolCalls:
     """The tools of one server. `review_url` gives the page of a request; `tasks` says whether any are handed out."""
 
@@ -103,6 +111,16 @@ class ToolCalls:
             return _error(text_of(problem))
 
     async def _carry_out(self, caller: Caller, definition: Definition, arguments: Mapping[str, Any]) -> HandlerResult:
+        # What was parsed is let go of before the wait, which may last for a day.
+        awaited = await self._begun(caller, definition, arguments)
+        if isinstance(awaited, _Awaited):
+            return await self._waited(caller, definition, awaited.ticket, awaited.hold_seconds)
+        return awaited
+
+    async def _begun(
+        self, caller: Caller, definition: Definition, arguments: Mapping[str, Any]
+    ) -> "_Awaited | types.CallToolResult":
+        """What is to be waited for; or the result, where nothing is."""
         try:
             parsed = definition.arguments.model_validate(arguments)
         except ValidationError as error:
@@ -110,10 +128,10 @@ class ToolCalls:
         match parsed:
             case AskApproval() | AskSelection() | AskForm() | AskTextInput():
                 ticket = await self._desk.ask(caller.agent, parsed, caller.call_id)
-                return await self._waited(caller, definition, ticket, parsed.hold_seconds)
+                return _Awaited(ticket, parsed.hold_seconds)
             case AwaitReview():
-                awaited = _known(await self._desk.attach(caller.agent, parsed.request_id), parsed.request_id)
-                return await self._waited(caller, definition, awaited, parsed.hold_seconds)
+                ticket = _known(await self._desk.attach(caller.agent, parsed.request_id), parsed.request_id)
+                return _Awaited(ticket, parsed.hold_seconds)
             case WithdrawReview():
                 withdrawn = _known(await self._desk.withdraw(caller.agent, parsed.request_id), parsed.request_id)
                 return _answer(self._any(withdrawn))

@@ -9,11 +9,12 @@ from enum import Enum
 from typing import Any
 
 from store.audit.canonical import encode
-from store.audit.events import FORMAT, Assurance, Concealed, Event, Reference
+from store.audit.events import EVENTS, FORMAT, Assurance, Concealed, Event, Reference
 from store.moments import to_text
 
 SALT_BYTES = 32
 _COMMITMENT_LABEL = b"assent/audit/text/v1\0"
+_FIELD_NAMES = {name: tuple(field.name for field in fields(event)) for name, event in EVENTS.items()}
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,16 @@ def entry_of(event: Event, at: datetime, assurance: Assurance) -> Entry:
     }
     disclosures: list[Disclosure] = []
     references: dict[str, Reference] = {}
-    for field in fields(event):
-        value = getattr(event, field.name)
+    for name in _FIELD_NAMES[event.type]:
+        value = getattr(event, name)
         if isinstance(value, Concealed):
-            disclosures.append(_concealed(f"{field.name}_ref", value.text))
+            disclosures.append(_concealed(f"{name}_ref", value.text))
             value = Reference(disclosures[-1].commitment)
         if isinstance(value, Reference):
-            references[field.name] = value
-            members[f"{field.name}_ref"] = value.commitment
+            references[name] = value
+            members[f"{name}_ref"] = value.commitment
         elif value is not None:
-            members[field.name] = _plain(value)
+            members[name] = _plain(value)
     return Entry(encode(members), tuple(disclosures), references)
 
 

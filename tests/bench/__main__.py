@@ -13,7 +13,7 @@ from functools import partial
 
 import anyio
 
-from tests.bench import blocked, changes, click, proof, stdio
+from tests.bench import blocked, changes, click, proof, shutdown, stdio
 from tests.bench.table import Row, render
 
 LONG = {"many"}
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "click": click.rows,
     "blocked": blocked.rows,
     "many": blocked.rows_of_many,
+    "shutdown": shutdown.rows,
     "changes": changes.rows,
     "stdio": stdio.rows,
     "proof": proof.rows,

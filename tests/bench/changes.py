@@ -127,11 +127,12 @@ async def assent(changes: int, writers: int) -> float:
         return changes / elapsed
 
 
+_AGENT = insert(tables.agents)
+
+
 def _add(name: str) -> Change[None]:
     def change(transaction: Transaction) -> None:
-        transaction.connection.execute(
-            insert(tables.agents).values(id=f"agt_{name}", name=name, created_at=transaction.now)
-        )
+        transaction.connection.execute(_AGENT, {"id": f"agt_{name}", "name": name, "created_at": transaction.now})
         transaction.record(AgentAdded(f"agt_{name}", Concealed(name), None, None))
 
     return change

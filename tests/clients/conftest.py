@@ -14,6 +14,8 @@ from tests.server.house import House, house_in
 from tests.server.talking import run
 
 AGENT = "other-client"
+BRIEF = "a-client-of-short-slices"
+"""The name of a client whose calls this house holds for a second only."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,26 @@ def cache(pytestconfig: pytest.Config) -> Path:
     return pytestconfig.cache.mkdir("clients")
 
 
-@pytest.fixture(scope="session")
-def node_side(cache: Path) -> NodeSide:
+def node_side_in(cache: Path) -> NodeSide:
+    """Both, found or installed in this folder."""
     node = find_node(cache / "node")
     folder = node_packages(cache)
-    for program in (HERE / "node" / "ask.mjs", ROOT / "client_examples" / "typescript" / "ask_first.ts"):
+    for program in (*HERE.glob("node/*.mjs"), ROOT / "client_examples" / "typescript" / "ask_first.ts"):
         shutil.copy(program, folder)
     return NodeSide(node, folder)
+
+
+@pytest.fixture(scope="session")
+def node_side(cache: Path) -> NodeSide:
+    return node_side_in(cache)
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One server for a module: its tests tell their cards apart by title."""
     house = house_in(tmp_path_factory.mktemp("house"))
+    with house.home.config_file.open("a", encoding="utf-8") as config:
+        config.write(f"[clients]\n{BRIEF} = 1\n")
     house.add_reviewer()
     house.serve()
     yield house

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,19 +9,20 @@ from typing import Any
 import anyio
 import httpx2
 from anyio.streams.buffered import BufferedByteReceiveStream
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_types import Implementation
 
 from tests.clients.conftest import NodeSide
 from tests.server.house import House
-from tests.server.talking import LONGEST_LINE, PATIENCE
+from tests.server.talking import LONGEST_LINE, PATIENCE, environment
 
 Line = dict[str, Any]
 
 
 class Conversation:
-    """Lines in the form of node/ask.mjs, as they come."""
+    """Lines in the form of the programs in `node`, as they come."""
 
     def __init__(self, lines: AsyncIterator[Line]) -> None:
         self._lines = lines
@@ -36,10 +36,10 @@ class Conversation:
 
 
 @asynccontextmanager
-async def node_conversation(side: NodeSide, spec: Line) -> AsyncIterator[Conversation]:
+async def node_conversation(side: NodeSide, program: str, spec: Line) -> AsyncIterator[Conversation]:
     """A client on Node."""
-    command = [str(side.node), str(side.folder / "ask.mjs"), json.dumps(spec)]
-    async with await anyio.open_process(command, stderr=None, cwd=side.folder, env=dict(os.environ)) as process:
+    command = [str(side.node), str(side.folder / program), json.dumps(spec)]
+    async with await anyio.open_process(command, stderr=None, cwd=side.folder, env=environment()) as process:
         assert process.stdout is not None
         stream = BufferedByteReceiveStream(process.stdout)
 
@@ -58,33 +58,46 @@ async def node_conversation(side: NodeSide, spec: Line) -> AsyncIterator[Convers
 
 
 @asynccontextmanager
-async def python_conversation(spec: Line) -> AsyncIterator[Conversation]:
-    """The official Python client, in this process, saying what ask.mjs says."""
+async def _python_client(spec: Line) -> AsyncIterator[Client]:
+    info = Implementation(name=spec["name"], version="1")
+    if spec["command"] is not None:
+        program, *arguments = spec["command"]
+        bridge = StdioServerParameters(command=program, args=arguments, env=environment())
+        async with Client(bridge, mode=spec["era"], cache=None, client_info=info) as client:
+            yield client
+        return
     headers = {"Authorization": f"Bearer {spec['token']}"}
     async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
         transport = streamable_http_client(f"{spec['url']}/mcp", http_client=http)
-        async with Client(transport, mode=spec["era"], cache=None) as client:
-            send, receive = anyio.create_memory_object_stream[Line](float("inf"))
+        async with Client(transport, mode=spec["era"], cache=None, client_info=info) as client:
+            yield client
 
-            async def talk() -> None:
-                tool, arguments, seconds = "ask_approval", spec["question"], spec["options"].get("seconds")
-                status = "pending"
-                while status == "pending":
-                    try:
-                        answer = await client.call_tool(tool, arguments, read_timeout_seconds=seconds)
-                    except MCPError as problem:
-                        send.send_nowait({"tool": tool, "gave_up": problem.error.code})
-                        seconds, arguments = None, {**arguments, **spec["options"].get("again", {})}
-                        continue
-                    assert answer.structured_content is not None, answer.content
-                    status = answer.structured_content["status"]
-                    send.send_nowait({"tool": tool, "result": answer.structured_content})
-                    tool, arguments = "await_review", {"request_id": answer.structured_content["request_id"]}
 
-            async with send, receive, anyio.create_task_group() as group:
-                group.start_soon(talk)
-                yield Conversation(receive)
-                group.cancel_scope.cancel()
+@asynccontextmanager
+async def python_conversation(spec: Line) -> AsyncIterator[Conversation]:
+    """The official Python client, in this process, saying what the programs in `node` say."""
+    async with _python_client(spec) as client:
+        send, receive = anyio.create_memory_object_stream[Line](float("inf"))
+
+        async def talk() -> None:
+            tool, arguments, seconds = "ask_approval", spec["question"], spec["options"].get("seconds")
+            status = "pending"
+            while status == "pending":
+                try:
+                    answer = await client.call_tool(tool, arguments, read_timeout_seconds=seconds)
+                except MCPError as problem:
+                    send.send_nowait({"tool": tool, "gave_up": problem.error.code})
+                    seconds, arguments = None, {**arguments, **spec["options"].get("again", {})}
+                    continue
+                assert answer.structured_content is not None, answer.content
+                status = answer.structured_content["status"]
+                send.send_nowait({"tool": tool, "result": answer.structured_content})
+                tool, arguments = "await_review", {"request_id": answer.structured_content["request_id"]}
+
+        async with send, receive, anyio.create_task_group() as group:
+            group.start_soon(talk)
+            yield Conversation(receive)
+            group.cancel_scope.cancel()
 
 
 async def the_only_card(reviewer: httpx2.AsyncClient, title: str) -> str:

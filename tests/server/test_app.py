@@ -79,6 +79,37 @@ async def test_the_bridges_secret_opens_the_agents_side_on_this_machine(applicat
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:7420", "localhost:7420", "assent.localhost:7420"])
+async def test_a_page_of_ours_may_call_the_agents_side(application: Application, host: str) -> None:
+    async with calling(application) as client:
+        answer = await client.post("/mcp", json=HELLO, headers={**BRIDGE, "origin": f"http://{host}"})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://127.0.0.1:3000",
+        "http://localhost:3000",
+        "http://localhost",
+        "https://localhost:7420",
+        "http://127.0.0.1:74200",
+        "http://localhost:7420.evil.example",
+        "http://other.localhost:7420",
+        "http://evil.example:7420",
+        "null",
+    ],
+)
+async def test_a_page_of_another_port_or_site_may_not_even_with_the_credential(
+    application: Application, origin: str
+) -> None:
+    async with calling(application) as client:
+        answer = await client.post("/mcp", json=HELLO, headers={**BRIDGE, "origin": origin})
+
+    assert answer.status_code == 403
+
+
 async def test_the_bridges_secret_opens_nothing_from_elsewhere(application: Application) -> None:
     async with calling(application, address="10.0.0.9") as client:
         answer = await client.post("/mcp", json=HELLO, headers=BRIDGE)

@@ -170,6 +170,29 @@ def test_on_loopback_three_names_are_accepted_and_the_page_has_its_own(home: Pat
     assert settings.endpoint == "http://127.0.0.1:8000"
 
 
+def test_pages_may_call_from_where_only_this_server_can_be(home: Path) -> None:
+    settings = load({"home": home, "port": 8000}, {})
+
+    assert settings.accepted_origins == {f"http://{host}" for host in settings.accepted_hosts}
+
+
+@pytest.mark.parametrize(
+    ("host", "origins"),
+    [
+        ("0.0.0.0", {"https://a.example"}),
+        ("192.0.2.1", {"https://a.example", "https://192.0.2.1:8000"}),
+        ("127.0.0.2", {"https://a.example", "https://127.0.0.2:8000"}),
+    ],
+)
+def test_a_name_of_this_machine_that_another_program_may_answer_under_is_no_origin_of_ours(
+    home: Path, tls: dict[str, str], host: str, origins: set[str]
+) -> None:
+    flags = {"host": host, "port": 8000, "public_url": "https://a.example"}
+    settings = load({"home": home, **tls, **flags}, {})
+
+    assert settings.accepted_origins == origins
+
+
 def test_behind_a_public_address_its_host_is_accepted_too(home: Path) -> None:
     settings = load({"home": home, "public_url": "https://a.example:8443", "trusted_proxy": "127.0.0.1"}, {})
 

@@ -167,6 +167,44 @@ async def test_a_server_that_starts_later_serves_the_tasks_of_the_one_before(
     assert polled.result["structuredContent"]["may_proceed"] is True
 
 
+async def test_who_has_a_task_and_comes_back_with_it_is_shown_as_waiting(
+    database: Database, keys: KeyFile, agents: Agents, token: str
+) -> None:
+    async with (
+        serving(Desk(database, keys, Limits()), agents) as before,
+        before.client(token, **KNOWS_TASKS) as client,
+    ):
+        task = await handed(client)
+        shown = await before.card()
+    desk = Desk(database, keys, Limits())
+    async with serving(desk, agents) as later, later.client(token, **KNOWS_TASKS) as client:
+        unheard = desk.waiting
+        await got(client, task.task_id)
+        again = await later.card()
+    assert unheard == frozenset()
+    assert (shown.agent_waiting, again.agent_waiting) == (True, True)
+
+
+async def test_asking_about_a_task_that_is_over_or_of_another_shows_nobody_as_waiting(
+    database: Database, keys: KeyFile, agents: Agents, token: str, other_token: str
+) -> None:
+    async with (
+        serving(Desk(database, keys, Limits()), agents) as before,
+        before.client(token, **KNOWS_TASKS) as client,
+    ):
+        superseded, current = await handed(client), await handed(client)
+    desk = Desk(database, keys, Limits())
+    async with (
+        serving(desk, agents) as later,
+        later.client(token, **KNOWS_TASKS) as client,
+        later.client(other_token, **KNOWS_TASKS) as other,
+    ):
+        await got(client, superseded.task_id)
+        with pytest.raises(MCPError, match="Task not found"):
+            await got(other, current.task_id)
+        assert desk.waiting == frozenset()
+
+
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
 async def test_another_agents_task_is_not_found(
     server: Serving, token: str, other_token: str, desk: Desk, method: str

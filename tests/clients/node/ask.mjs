@@ -1,30 +1,16 @@
 // One agent on the official TypeScript clients: asks its question, and awaits for as long as it is told `pending`.
 //
 // The whole setting is one JSON argument; every answer, or failure, of a call is one line of JSON on stdout.
-const { sdk, era, name, url, token, question, options } = JSON.parse(process.argv[2]);
+import { connected } from "./connect.mjs";
 
-async function connected() {
-  const at = new URL(`${url}/mcp`);
-  const requestInit = { headers: { Authorization: `Bearer ${token}` } };
-  if (sdk === "1.x") {
-    const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
-    const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
-    const { CallToolResultSchema } = await import("@modelcontextprotocol/sdk/types.js");
-    const client = new Client({ name, version: "1" });
-    await client.connect(new StreamableHTTPClientTransport(at, { requestInit }));
-    return { client, call: (params, more) => client.callTool(params, CallToolResultSchema, more) };
-  }
-  const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-  const client = new Client({ name, version: "1" }, { versionNegotiation: { mode: era } });
-  await client.connect(new StreamableHTTPClientTransport(at, { requestInit }));
-  return { client, call: (params, more) => client.callTool(params, more) };
-}
+const spec = JSON.parse(process.argv[2]);
+const { question, options } = spec;
 
 function say(line) {
   console.log(JSON.stringify(line));
 }
 
-const { client, call } = await connected();
+const { client, call } = await connected(spec);
 let params = { name: "ask_approval", arguments: question };
 for (;;) {
   const started = Date.now();
