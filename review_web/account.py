@@ -1,12 +1,10 @@
 """A person's own account: passkeys, open sessions, password.
 
 What would let somebody else in later (a passkey, a password) needs proof, within the last ten minutes, that it is still
-the same person: a session left open is not enough. Proving it again starts a new session and ends the old one, so the
-session's own age is the proof's age and nothing else has to be remembered.
+the same person (`review_web.proof`): a session left open is not enough.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -20,23 +18,27 @@ from review_web.ceremony_cookie import drop_ticket, keep_ticket, take_ceremony
 from review_web.errors import Refusal, sentence
 from review_web.json_body import read_json_object
 from review_web.passkeys import PasskeyRefused, check_registration, registration_options, relying_party
+from review_web.proof import Proof, identities_of, proof_of, require_proof
 from review_web.security import passwords_are_safe
-from review_web.sessions import end_session, require_reviewer, start_session
+from review_web.sessions import end_session, local_path, require_reviewer, start_session
 from review_web.sign_in import count_attempt, require_safe_password, too_many
 from review_web.site_context import Site
-from store.accounts import PASSWORD_LIMITS
 from store.people import Passkey, Reviewer, Session, SignIn
+from store.people.accounts import PASSWORD_LIMITS
+from store.people.identities import LinkedIdentity
 from store.problems import PeopleProblem
 
-PROOF_LASTS = timedelta(minutes=10)
 _NAME_LIMIT = 60
 
 _DONE = {
     "confirmed": "It is you. For ten minutes you can change how you sign in.",
     "password": "The password is changed. Every other session of yours has ended.",
     "passkey": "The passkey is added. You can sign in with it from now on.",
+    "renamed": "The passkey has its new name.",
     "removed": "The passkey is removed. It signs nobody in any more.",
     "ended": "That session has ended.",
+    "linked": "Your account there is linked. You can sign in with it from now on.",
+    "unlinked": "It is unlinked. It signs nobody in any more.",
 }
 
 
@@ -59,8 +61,12 @@ class AccountPage:
     sessions: tuple[SessionRow, ...]
     """Open sessions of this person, the one seen last first."""
     passkeys: tuple[Passkey, ...]
-    proven: bool
-    """They proved within ten minutes who they are, so how they sign in can be changed."""
+    identities: tuple[LinkedIdentity, ...]
+    """Their accounts of another provider."""
+    provider: str | None
+    """What people call the provider that signs people in; None without one."""
+    proof: Proof
+    """Once given, how they sign in can be changed."""
     passkeys_possible: bool
     """Browsers offer passkeys under this address."""
     passwords: bool
@@ -106,7 +112,9 @@ def _password_routes(site: Site) -> list[BaseRoute]:
         form = await request.form()
         if not await _knows_password(site, request, session, _text(form, "password")):
             return await _page(site, request, problem="That is not your password.", status_code=422)
-        response = _done("confirmed")
+        # Back to the page that asked for it; only this one has words for it.
+        back = local_path(_text(form, "next"))
+        response = RedirectResponse(back, 303) if back not in ("/", "/account") else _done("confirmed")
         await start_session(site, request, response, session.reviewer, SignIn.PASSWORD)
         return response
 
@@ -116,7 +124,7 @@ def _password_routes(site: Site) -> list[BaseRoute]:
         if problem := await _cannot_change(site, request, session, form):
             return await _page(site, request, problem=problem, status_code=422)
         try:
-            await site.people.set_password(session.reviewer.id, _text(form, "new_password"))
+            await site.people.set_password(session.reviewer.id, _text(form, "new_password"), at=session)
         except PeopleProblem as problem_with_it:
             problem = f"{sentence(problem_with_it.message)} {problem_with_it.hint}".strip()
             return await _page(site, request, problem=problem, status_code=422)
@@ -134,7 +142,7 @@ def _password_routes(site: Site) -> list[BaseRoute]:
 
 def _passkey_routes(site: Site) -> list[BaseRoute]:
     async def options(request: Request) -> Response:
-        session = _require_proof(site, request)
+        session = require_proof(site, request)
         relying_party(site.settings)
         ticket, ceremony = site.ceremonies.begin(Purpose.ADD_PASSKEY, now=site.clock(), reviewer_id=session.reviewer.id)
         passkeys = await site.people.passkeys(session.reviewer.id)
@@ -144,7 +152,7 @@ def _passkey_routes(site: Site) -> list[BaseRoute]:
         return response
 
     async def add(request: Request) -> Response:
-        session = _require_proof(site, request)
+        session = require_proof(site, request)
         body = await read_json_object(request)
         ceremony = take_ceremony(request, site, Purpose.ADD_PASSKEY, reviewer_id=session.reviewer.id)
         credential, name = body.get("credential"), body.get("name")
@@ -162,6 +170,7 @@ def _passkey_routes(site: Site) -> list[BaseRoute]:
                 sign_count=new.sign_count,
                 name=_passkey_name(name),
                 transports=new.transports,
+                at=session,
             )
         except PeopleProblem as problem:
             raise Refusal(409, "Nothing was added", sentence(problem.message), problem.hint) from None
@@ -169,12 +178,22 @@ def _passkey_routes(site: Site) -> list[BaseRoute]:
         drop_ticket(response, site)
         return response
 
+    async def rename(request: Request) -> Response:
+        session = require_proof(site, request)
+        name = _text(await request.form(), "name").strip()
+        if not name:
+            problem = "A passkey needs a name; it keeps the one that it had."
+            return await _page(site, request, problem=problem, status_code=422)
+        if not await site.people.rename_passkey(session.reviewer.id, request.path_params["passkey_id"], name):
+            return await _page(site, request, problem="That passkey was removed already.", status_code=404)
+        return _done("renamed")
+
     async def remove(request: Request) -> Response:
-        session = _require_proof(site, request)
+        session = require_proof(site, request)
         passkey_id = request.path_params["passkey_id"]
         passkeys = await site.people.passkeys(session.reviewer.id)
-        only_way_in = [passkey.id for passkey in passkeys] == [passkey_id] and not session.reviewer.has_password
-        if only_way_in:
+        others = session.reviewer.has_password or await identities_of(site, session.reviewer.id)
+        if [passkey.id for passkey in passkeys] == [passkey_id] and not others:
             problem = "That passkey is your only way in. Set a password first, or add another passkey."
             return await _page(site, request, problem=problem, status_code=409)
         if not await site.people.remove_passkey(session.reviewer.id, passkey_id):
@@ -184,25 +203,9 @@ def _passkey_routes(site: Site) -> list[BaseRoute]:
     return [
         Route("/account/passkeys/options", options, methods=["POST"]),
         Route("/account/passkeys", add, methods=["POST"]),
+        Route("/account/passkeys/{passkey_id}/rename", rename, methods=["POST"]),
         Route("/account/passkeys/{passkey_id}/remove", remove, methods=["POST"]),
     ]
-
-
-def _require_proof(site: Site, request: Request) -> Session:
-    session = require_reviewer(request)
-    if not _proven(site, session):
-        raise Refusal(
-            403,
-            "Confirm first that it is you",
-            "You signed in more than ten minutes ago. Nothing was changed.",
-            "Confirm with your password or passkey on the account page, then repeat it.",
-            reason="confirm_first",
-        )
-    return session
-
-
-def _proven(site: Site, session: Session) -> bool:
-    return site.clock() - session.created_at < PROOF_LASTS
 
 
 async def _knows_password(site: Site, request: Request, session: Session, password: str) -> bool:
@@ -220,7 +223,7 @@ async def _knows_password(site: Site, request: Request, session: Session, passwo
 async def _cannot_change(site: Site, request: Request, session: Session, form: FormData) -> str | None:
     require_safe_password(request, site)
     if not session.reviewer.has_password:
-        _require_proof(site, request)
+        require_proof(site, request)
     if _text(form, "new_password") != _text(form, "new_password_again"):
         return "The two new passwords differ. Type the same one twice."
     if session.reviewer.has_password and not await _knows_password(site, request, session, _text(form, "password")):
@@ -244,7 +247,9 @@ async def _page(site: Site, request: Request, *, problem: str | None = None, sta
         reviewer=session.reviewer,
         sessions=tuple(SessionRow(one, browser_name(one.client), one.id == session.id) for one in sessions),
         passkeys=tuple(await site.people.passkeys(session.reviewer.id)),
-        proven=_proven(site, session),
+        identities=await identities_of(site, session.reviewer.id),
+        provider=site.provider,
+        proof=await proof_of(site, request),
         passkeys_possible=site.settings.relying_party is not None,
         passwords=passwords_are_safe(request, site.settings),
         least=PASSWORD_LIMITS[0],

@@ -9,8 +9,11 @@
 
 Errors: `{"error"}` for people to read, with `reason` where a program may want to tell cases apart: `not_signed_in`,
 `token` (unknown, or one that would decide), `role`, `not_allowed`, `cross_site`, `plain_http`, `conflict`, `not_shown`,
-`store`. A bad answer lists `faults` instead. A decision that comes without an earlier reading is a conflict (409,
-`not_shown`): it says to GET the request first.
+`store`, `needs_signature`. A bad answer lists `faults` instead. A decision that comes without an earlier reading is a
+conflict (409, `not_shown`): it says to GET the request first.
+
+Where several people must approve, a decision answers `{"status": "voted", "still_needed": n}` while approvals are
+missing. Nobody is told of the others' answers before the request is closed: not by any field here, and not by the log.
 """
 
 from typing import Any, Literal, assert_never
@@ -20,17 +23,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from review_web.assertions import read_assertion
 from review_web.errors import Refusal, sentence
 from review_web.json_body import read_json_object
 from review_web.readers import bearer_token, require_reader
+from review_web.request_json import detail, outcome, status, summary
 from review_web.security import passwords_are_safe
 from review_web.sessions import require_deciding_role
 from review_web.site_context import Site
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written
-from store.deciding import BadAnswer, Conflict, Decided, NotAllowed, NotFound, NotSeen
-from store.lifecycle import DECISIONS, State, Surface
-from store.moments import to_text
-from store.requests import Consequence, RequestView
+from store.deciding import (
+    BadAnswer,
+    Conflict,
+    Decided,
+    NeedsSignature,
+    NotAllowed,
+    NotFound,
+    NotSeen,
+    Voted,
+)
+from store.lifecycle import Surface
+from store.requests import RequestView
 
 CLOSED_AT_ONCE = 200
 
@@ -47,6 +60,8 @@ class DecisionBody(BaseModel):
     values: dict[str, Any] | None = None
     text: str | None = None
     comment: str | None = None
+    assertion: dict[str, Any] | None = None
+    """`{statement, credential}`: what `POST /requests/{id}/signature` handed out, and what the browser made of it."""
 
     def answers(self) -> list[Answer]:
         """Every answer that the body gives; a good one gives one."""
@@ -68,7 +83,7 @@ def routes(site: Site) -> list[BaseRoute]:
     """`/api/requests`, `/api/requests/{id}` and its decision."""
 
     async def listing(request: Request) -> Response:
-        await require_reader(site, request)
+        reviewer, _ = await require_reader(site, request)
         state = request.query_params.get("state", "open")
         if state not in ("open", "all"):
             raise Refusal(422, "No such state", f"`state` is open or all, not {state!r}.")
@@ -80,7 +95,9 @@ def routes(site: Site) -> list[BaseRoute]:
             closed = await site.desk.history(before=before, limit=CLOSED_AT_ONCE)
             further = closed[-1].request_id if len(closed) == CLOSED_AT_ONCE else None
             views = [*views, *closed]
-        return JSONResponse({"requests": [summary(view) for view in views], "before": further})
+        standings = await site.desk.standings(reviewer, views)
+        rows = [summary(view, standings.get(view.request_id)) for view in views]
+        return JSONResponse({"requests": rows, "before": further})
 
     async def reading(request: Request) -> Response:
         reviewer, looks = await require_reader(site, request)
@@ -92,7 +109,8 @@ def routes(site: Site) -> list[BaseRoute]:
             view = await site.desk.view(request_id)
         if view is None:
             raise _not_found()
-        return JSONResponse(detail(view))
+        standings = await site.desk.standings(reviewer, [view])
+        return JSONResponse(detail(view, standings.get(view.request_id)))
 
     return [
         Route("/api/requests", listing, methods=["GET"]),
@@ -113,12 +131,12 @@ def _deciding(site: Site) -> Any:
                 reason="token",
             )
         session = require_deciding_role(request)
-        body = _parse(await read_json_object(request))
+        body = parse_decision(await read_json_object(request))
         if isinstance(body, tuple):
-            return _bad_answer(body)
-        answer = _only_answer(body)
+            return bad_answer(body)
+        answer = only_answer(body)
         if isinstance(answer, Fault):
-            return _bad_answer((answer,))
+            return bad_answer((answer,))
         if isinstance(answer, Filled) and not passwords_are_safe(request, site.settings):
             raise Refusal(
                 403,
@@ -127,6 +145,9 @@ def _deciding(site: Site) -> Any:
                 "Send them over HTTPS, and change a password that was just sent.",
                 reason="plain_http",
             )
+        signed = await read_assertion(site, session, body.assertion)
+        if isinstance(signed, Fault):
+            return bad_answer((signed,))
         decided = await site.desk.decide(
             session.reviewer,
             request.path_params["request_id"],
@@ -135,12 +156,18 @@ def _deciding(site: Site) -> Any:
             comment=(body.comment or "").strip() or None,
             surface=Surface.FETCHED_JSON,
             authenticated_by=session.method,
+            signed=signed,
         )
         match decided:
             case Decided(view):
                 return JSONResponse(outcome(view))
+            case Voted(view, still_needed):
+                return JSONResponse({"request_id": view.request_id, "status": "voted", "still_needed": still_needed})
+            case NeedsSignature(message):
+                hint = f"POST the answer to /requests/{request.path_params['request_id']}/signature for what to sign."
+                raise Refusal(403, "This takes a passkey", sentence(message), hint, reason="needs_signature")
             case BadAnswer(faults):
-                return _bad_answer(faults)
+                return bad_answer(faults)
             case Conflict(view, message):
                 return _conflict(view, message)
             case NotSeen(message):
@@ -161,67 +188,13 @@ def _conflict(view: RequestView, message: str) -> Response:
         "error": f"{sentence(message)} Nothing was changed.",
         "reason": "conflict",
         "request_id": view.request_id,
-        "status": _status(view),
+        "status": status(view),
     }
     return JSONResponse(body, 409)
 
 
-def summary(view: RequestView) -> dict[str, Any]:
-    """A request as a row of the list."""
-    return {
-        "request_id": view.request_id,
-        "kind": view.kind.value,
-        "title": view.title,
-        "agent": view.agent,
-        "owner": view.owner,
-        "risk": view.risk.value if view.risk else None,
-        "workflow": view.workflow,
-        "follows": view.follows,
-        "state": view.state.value,
-        "outcome": view.outcome.value if view.outcome else None,
-        "opened_at": to_text(view.opened_at),
-        "expires_at": to_text(view.expires_at),
-        "closed_at": to_text(view.closed_at) if view.closed_at else None,
-        "agent_waiting": view.agent_waiting,
-    }
-
-
-def detail(view: RequestView) -> dict[str, Any]:
-    """Everything that the card page shows of a request; `card` is what `card_sha256` is the hash of."""
-    return {
-        **summary(view),
-        "card_sha256": view.card_sha256,
-        "card": view.card.content(),
-        "seen_by": list(view.seen_by),
-        "delivered_at": to_text(view.delivered_at) if view.delivered_at else None,
-        "consequences": [_consequence(consequence) for consequence in view.consequences],
-        "decided": outcome(view) if view.state is State.CLOSED else None,
-    }
-
-
-def outcome(view: RequestView) -> dict[str, Any]:
-    """How a request stands, in the fields that the agent gets. Passwords are handles in it, never values."""
-    decided = view.outcome in DECISIONS
-    return {
-        "request_id": view.request_id,
-        "status": _status(view),
-        "may_proceed": view.may_proceed,
-        **(view.answer or {}),
-        "comment": view.comment,
-        "decided_by": view.decided_by,
-        "decided_at": to_text(view.closed_at) if decided and view.closed_at else None,
-    }
-
-
-def _status(view: RequestView) -> str:
-    return view.outcome.value if view.outcome else "pending"
-
-
-def _consequence(consequence: Consequence) -> dict[str, Any]:
-    return {"at": to_text(consequence.at), "result": consequence.result, "details": consequence.details}
-
-
-def _parse(body: dict[str, Any]) -> DecisionBody | tuple[Fault, ...]:
+def parse_decision(body: dict[str, Any]) -> DecisionBody | tuple[Fault, ...]:
+    """The body, or every fault in its form."""
     try:
         return DecisionBody.model_validate(body)
     except ValidationError as problem:
@@ -237,14 +210,16 @@ def _fault(where: tuple[int | str, ...], kind: str, message: str) -> Fault:
     return Fault(name, "is required" if kind == "missing" else message)
 
 
-def _only_answer(body: DecisionBody) -> Answer | Fault:
+def only_answer(body: DecisionBody) -> Answer | Fault:
+    """The one answer that the body gives."""
     answers = body.answers()
     if len(answers) == 1:
         return answers[0]
     return Fault("answer", f"give exactly one of decision, selected, values, text and action; {len(answers)} given")
 
 
-def _bad_answer(faults: tuple[Fault, ...]) -> Response:
+def bad_answer(faults: tuple[Fault, ...]) -> Response:
+    """422, with what is wrong."""
     return JSONResponse(
         {
             "error": "The answer does not fit the question. Nothing was changed.",

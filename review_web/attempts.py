@@ -20,7 +20,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from store.accounts import fold
+from store.names import fold
 
 _PER_ACCOUNT = RateLimitItemPerMinute(10, 10, namespace="account")
 _LONGEST_NAME = 1000

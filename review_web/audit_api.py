@@ -2,6 +2,11 @@
 
 The session cookie and reviewer tokens read; nothing here writes. Entries hold no text that people or agents wrote, only
 references to it. Errors are those of `review_web.api`.
+
+Where several people must approve, nobody is to know of the others' answers before giving theirs. An entry of such an
+answer says by its type alone that somebody approved. So those who may decide get the entries before the oldest such
+request that is open, answered by somebody or not, and the rest when it is closed. Auditors, who decide nothing, always
+get all; and everybody the checkpoint, which says no more than how many entries there are.
 """
 
 import base64
@@ -30,9 +35,12 @@ def routes(site: Site) -> list[BaseRoute]:
         return PlainTextResponse(note)
 
     async def entries(request: Request) -> Response:
-        await require_reader(site, request)
+        reviewer, _ = await require_reader(site, request)
         start = _number(request, "start", 0)
         limit = min(_number(request, "limit", ENTRIES_AT_ONCE), ENTRIES_AT_ONCE)
+        hidden = await site.desk.first_hidden_entry() if reviewer.may_decide else None
+        if hidden is not None:
+            limit = max(min(limit, hidden - start), 0)
         found = await site.desk.log.entries(start, limit)
         return JSONResponse(
             {"entries": [{"index": index, "entry": base64.b64encode(data).decode()} for index, data in found]}

@@ -8,11 +8,20 @@ from review_web.answers_form import FIELD, OPTION, Typed
 from store.answers import Fault
 from store.card import Button, Card
 from store.fields import Choice, FormField
+from store.lifecycle import Kind
 from store.questions import AskApproval, AskForm, AskSelection, AskTextInput, Mode
 from store.values import FieldType, parse_moment
 
 # Every option of a short list can be seen at once, which a drop-down hides.
 _SHORT_LIST = 6
+
+_NOT_THIS = "Not ours to decide."
+PRESETS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.APPROVAL: ("Not now.", "Wrong target.", "Too risky.", "Say exactly what changes."),
+    Kind.SELECTION: ("None of these.", "Say more about each.", _NOT_THIS),
+    Kind.FORM: ("You do not need all of this.", "Say what it is for.", _NOT_THIS),
+    Kind.TEXT_INPUT: ("Write it anew, shorter.", "Say who will read it.", _NOT_THIS),
+}
 
 _INPUT_TYPES: Mapping[FieldType, str] = {
     FieldType.NUMBER: "number",
@@ -96,6 +105,10 @@ class AnswerForm:
     length: str | None
     comment: str
     comment_error: str | None
+    reason_required: bool
+    """Whether an answer with which the agent may proceed needs a comment."""
+    presets: tuple[str, ...]
+    """Words for a refusal, ready to be taken over into the comment."""
     problems: tuple[Problem, ...]
 
 
@@ -125,6 +138,8 @@ def answer_form(card: Card, typed: Typed | None = None, faults: Sequence[Fault] 
         length=_between(writing.min_length or None, writing.max_length, "characters") if writing else None,
         comment=typed.comment if typed else "",
         comment_error=errors.get("comment"),
+        reason_required=card.reason_required,
+        presets=PRESETS[card.kind],
         problems=tuple(_problem(fault, fields) for fault in faults),
     )
 

@@ -14,21 +14,28 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from review_web.answers_form import Typed, read_answer, read_comment, typed
+from review_web.asked import Asked, asked
+from review_web.assertions import read_assertion
 from review_web.card_form import AnswerForm, answer_form
 from review_web.errors import Refusal, sentence
 from review_web.receipt import Receipt, receipt_of
 from review_web.security import passwords_are_safe
 from review_web.sessions import require_deciding_role, require_reviewer
+from review_web.signing import SignPanel, sign_panel
 from review_web.site_context import Site
-from review_web.verdicts import KIND_WORDS, RISK_WORDS
+from review_web.track_record import TrackRecord, track_record
+from review_web.verdicts import BANDS, KIND_WORDS, RISK_WORDS, Band
 from store.answers import Fault
-from store.deciding import BadAnswer, Conflict, Decided, Decision, NotAllowed, NotFound, NotSeen
+from store.deciding import BadAnswer, Conflict, Decided, Decision, NeedsSignature, NotAllowed, NotFound, NotSeen, Voted
 from store.fields import LIST_LIMIT
+from store.inbox import Neighbours
 from store.lifecycle import State, Surface
 from store.people import Reviewer, Role
 from store.questions import AskApproval, AskForm, AskTextInput
 from store.requests import RequestView
+from store.signing.signed import FIELD as ASSERTION
 from store.values import FieldType
+from store.votes import Standing
 
 # Above this a card's buttons come only after all of its text, and never float over it.
 READ_FIRST_BYTES = 16 * 1024
@@ -51,6 +58,7 @@ class CardPage:
     """Context of `card.html`."""
 
     view: RequestView
+    band: Band
     kind_word: str
     risk_word: str | None
     description: str | None
@@ -63,7 +71,15 @@ class CardPage:
     """None once the request is closed, and for those who may not decide."""
     closed_to_you: str | None
     """Why somebody who looks at an open card finds no buttons."""
+    standing: Standing | None
+    """What who reads this can do about an open card; None where it is closed."""
+    sign: SignPanel | None
+    """What stands beside the buttons where approving takes a passkey's signature."""
     receipt: Receipt | None
+    asked: Asked
+    before: TrackRecord
+    beside: Neighbours
+    """What else waits for who reads this."""
     notice: Notice | None
     events: str
 
@@ -74,7 +90,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def card(request: Request) -> Response:
         reviewer = require_reviewer(request).reviewer
         view = await _look(site, reviewer, request.path_params["request_id"])
-        return site.templates.respond(request, "card.html", card_page(site, request, reviewer, view))
+        return site.templates.respond(request, "card.html", await card_page(site, request, reviewer, view))
 
     async def decision(request: Request) -> Response:
         session = require_deciding_role(request)
@@ -89,6 +105,9 @@ def routes(site: Site) -> list[BaseRoute]:
         answer = read_answer(question, form)
         if isinstance(answer, Fault):
             return await answer_decision(site, request, view, BadAnswer((answer,)), typed(question, form))
+        signed = await read_assertion(site, session, form.get(ASSERTION))
+        if isinstance(signed, Fault):
+            return await answer_decision(site, request, view, BadAnswer((signed,)), typed(question, form))
         decided = await site.desk.decide(
             session.reviewer,
             request_id,
@@ -97,6 +116,7 @@ def routes(site: Site) -> list[BaseRoute]:
             comment=read_comment(form),
             surface=Surface.RENDERED_PAGE,
             authenticated_by=session.method,
+            signed=signed,
         )
         return await answer_decision(site, request, view, decided, typed(question, form))
 
@@ -112,7 +132,7 @@ async def answer_decision(site: Site, request: Request, view: RequestView, decid
     faults: tuple[Fault, ...] = ()
     notice = None
     match decided:
-        case Decided():
+        case Decided() | Voted():
             return RedirectResponse(f"/requests/{view.request_id}", HTTPStatus.SEE_OTHER)
         case NotFound():
             raise _not_here()
@@ -124,9 +144,11 @@ async def answer_decision(site: Site, request: Request, view: RequestView, decid
             status, notice = HTTPStatus.CONFLICT, Notice("Your answer was not taken", sentence(message))
         case NotSeen(message):
             status, notice = HTTPStatus.CONFLICT, Notice("Nothing was sent yet", sentence(message))
+        case NeedsSignature(message):
+            status, notice = HTTPStatus.CONFLICT, Notice("Nothing was sent yet", sentence(message))
         case _:
             assert_never(decided)
-    page = card_page(site, request, reviewer, await _look(site, reviewer, view.request_id))
+    page = await card_page(site, request, reviewer, await _look(site, reviewer, view.request_id))
     form = answer_form(page.view.card, kept, faults) if page.form else None
     return site.templates.respond(request, "card.html", replace(page, form=form, notice=notice), status)
 
@@ -142,27 +164,38 @@ async def _look(site: Site, reviewer: Reviewer, request_id: str) -> RequestView:
     return view
 
 
-def card_page(site: Site, request: Request, reviewer: Reviewer, view: RequestView) -> CardPage:
+async def card_page(site: Site, request: Request, reviewer: Reviewer, view: RequestView) -> CardPage:
     """The page of `view` as `reviewer` may see it."""
     question = view.card.question
-    closed_to_you = _why_no_buttons(site, request, reviewer, view)
     is_open = view.state is not State.CLOSED
+    standing = (await site.desk.standings(reviewer, [view])).get(view.request_id) if is_open else None
+    closed_to_you = _why_no_buttons(site, request, reviewer, view, standing)
+    before = await site.desk.precedents(view.request_id)
+    assert before is not None, "requests are never removed"
     return CardPage(
         view=view,
+        band=BANDS[view.kind],
         kind_word=KIND_WORDS[view.kind],
         risk_word=RISK_WORDS[view.risk] if view.risk else None,
         description=question.description if isinstance(question, AskApproval | AskForm | AskTextInput) else None,
         evidence_shown=EVIDENCE_SHOWN,
         read_first=_is_long(view),
-        form=answer_form(view.card) if is_open and closed_to_you is None else None,
+        form=answer_form(view.card) if standing is not None and standing.may_answer and closed_to_you is None else None,
         closed_to_you=closed_to_you if is_open else None,
+        standing=standing,
+        sign=await sign_panel(site, reviewer, view.request_id) if standing and _signs(standing) else None,
         receipt=receipt_of(view),
+        asked=asked(view.card, view.escalated_at),
+        before=track_record(view.card, before),
+        beside=await site.desk.neighbours(reviewer, view.request_id),
         notice=None,
         events=f"/events?{urlencode({'page': 'card', 'request': view.request_id})}",
     )
 
 
-def _why_no_buttons(site: Site, request: Request, reviewer: Reviewer, view: RequestView) -> str | None:
+def _why_no_buttons(
+    site: Site, request: Request, reviewer: Reviewer, view: RequestView, standing: Standing | None
+) -> str | None:
     if reviewer.role is Role.AUDITOR:
         return "You are signed in as an auditor. Auditors read and never decide."
     if _asks_for_secrets(view) and not passwords_are_safe(request, site.settings):
@@ -170,7 +203,14 @@ def _why_no_buttons(site: Site, request: Request, reviewer: Reviewer, view: Requ
             "This form asks for a password, and this page came over plain HTTP, where others on the network could "
             f"read it. Open it at {site.settings.origin} over HTTPS to answer."
         )
+    if standing is not None and not standing.may_answer and standing.my_vote is None:
+        return sentence(standing.why_not or "this does not ask you")
     return None
+
+
+def _signs(standing: Standing) -> bool:
+    """Whether this person can approve, and signs it."""
+    return standing.may_approve and standing.needs_passkey
 
 
 def _asks_for_secrets(view: RequestView) -> bool:

@@ -75,8 +75,11 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 async def _stream(site: Site, session: Session, compose: Compose, topic: str) -> AsyncIterator[str]:
-    """Messages until the session ends. One is sent only when it says something that the last one did not."""
-    said = ""
+    """Messages until the session ends. One is sent only when it says something that the last one did not.
+
+    The heartbeat keeps its own time: one on each wake-up would tell that somebody answered to who must not know it.
+    """
+    said, spoke = "", float("-inf")
     with site.desk.signals.listen(topic, PEOPLE) as listener:
         while True:
             if not await _still_signed_in(site, session):
@@ -84,21 +87,22 @@ async def _stream(site: Site, session: Session, compose: Compose, topic: str) ->
                 return
             news = await compose()
             if news != said:
-                said = news
+                said, spoke = news, anyio.current_time()
                 yield _message(news)
-            else:
+            elif anyio.current_time() >= spoke + HEARTBEAT_SECONDS:
+                spoke = anyio.current_time()
                 yield _HEARTBEAT
             await anyio.sleep(PAUSE_SECONDS)
-            with anyio.move_on_after(HEARTBEAT_SECONDS):
+            with anyio.move_on_at(spoke + HEARTBEAT_SECONDS):
                 await listener.changed()
 
 
 def _inbox_news(site: Site, opened: datetime | None, closed: datetime | None) -> Compose:
     async def compose() -> str:
-        waiting = await site.desk.inbox()
+        arrived = await site.desk.arrived_since(opened)
         ended = await site.desk.history(limit=_CLOSED_TOLD)
         news = InboxNews(
-            arrived=sum(opened is None or view.opened_at > opened for view in waiting),
+            arrived=arrived,
             closed=tuple(
                 ClosedElsewhere(view, verdict)
                 for view in ended

@@ -7,6 +7,7 @@ that the authenticator verified its user: a passkey signs a person in alone, so 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from webauthn import (
@@ -72,6 +73,18 @@ def sign_in_options(ceremony: Ceremony, settings: SiteSettings) -> dict[str, Any
         rp_id=relying_party(settings),
         challenge=ceremony.challenge,
         timeout=_TIMEOUT_MILLISECONDS,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def signing_options(challenge: bytes, lifetime: timedelta, settings: SiteSettings, passkey: Passkey) -> dict[str, Any]:
+    """What `parseRequestOptionsFromJSON` takes for signing: that one passkey, which the statement names."""
+    options = generate_authentication_options(
+        rp_id=relying_party(settings),
+        challenge=challenge,
+        timeout=int(lifetime.total_seconds() * 1000),
+        allow_credentials=[PublicKeyCredentialDescriptor(id=passkey.credential_id, transports=_transports(passkey))],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from review_web.verdicts import Verdict, verdict_of
+from review_web.words import duration
 from store.lifecycle import Outcome
 from store.questions import AskForm, AskSelection, AskTextInput
-from store.requests import RequestView
+from store.requests import Consequence, RequestView
+from store.signing.kept import SignedBy
 
 _CREDENTIAL = "sealed; the agent gets a handle, never the value"
 
@@ -23,6 +25,27 @@ class Received:
 
 
 @dataclass(frozen=True)
+class CameOfIt:
+    """What the agent says came of the answer."""
+
+    result: str
+    details: str | None
+    after: str
+    """How long after the agent had the answer, in words."""
+
+
+@dataclass(frozen=True)
+class OneAnswer:
+    """One person's answer where several were needed."""
+
+    name: str
+    said: str
+    authenticated_by: str
+    comment: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Receipt:
     """The end of a card's story."""
 
@@ -31,6 +54,11 @@ class Receipt:
     closed_at: datetime | None
     authenticated_by: str | None
     comment: str | None
+    came_of_it: tuple[CameOfIt, ...]
+    signed_by: tuple[SignedBy, ...]
+    """Who signed their answer with a passkey."""
+    votes: tuple[OneAnswer, ...]
+    """Everybody's answer, where several were needed."""
     received: tuple[Received, ...]
     delivery: str
     """Whether the agent has the answer, in words."""
@@ -41,6 +69,9 @@ _SIGNED_IN_WITH = {
     "password": "signed in with a password",
     "passkey": "signed in with a passkey",
     "setup": "signed in by the setup link",
+    "oidc": "signed in with their organisation's account",
+    "oidc_fresh": "signed in with their organisation's account",
+    "invitation": "signed in by an invitation",
 }
 
 
@@ -49,17 +80,32 @@ def receipt_of(view: RequestView) -> Receipt | None:
     verdict = verdict_of(view)
     if verdict is None:
         return None
-    method = view.authenticated_by
     return Receipt(
         verdict=verdict,
         decided_by=view.decided_by,
         closed_at=view.closed_at,
-        authenticated_by=_SIGNED_IN_WITH.get(method, method) if method else None,
+        authenticated_by=_signed_in_with(view.authenticated_by) if view.authenticated_by else None,
         comment=view.comment,
+        came_of_it=tuple(_came_of_it(view, consequence) for consequence in view.consequences),
+        signed_by=view.signed_by,
+        votes=tuple(
+            OneAnswer(vote.display_name, vote.said, _signed_in_with(vote.authenticated_by), vote.comment, vote.at)
+            for vote in view.votes
+        ),
         received=(_status(view), *_answer_lines(view)),
         delivery=_delivery(view),
         delivered_at=view.delivered_at,
     )
+
+
+def _signed_in_with(method: str) -> str:
+    return _SIGNED_IN_WITH.get(method, method)
+
+
+def _came_of_it(view: RequestView, consequence: Consequence) -> CameOfIt:
+    had = view.delivered_at or view.closed_at or consequence.at
+    after = f"{duration(consequence.at - had)} after it had the answer"
+    return CameOfIt(consequence.result, consequence.details, after)
 
 
 def _status(view: RequestView) -> Received:

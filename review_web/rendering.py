@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from review_web import markdown, words
 from review_web.visible import marked
 from store.moments import utc_now
-from store.people import Session
+from store.people import Notice, Session
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,6 +37,8 @@ class Layout:
     path: str
     """The page's own path, so that the navigation can mark it."""
     now: datetime
+    notices: tuple[Notice, ...]
+    """What happened to accounts within a day; shown to who is signed in."""
     failing: str | None
     """Why nothing can be decided at the moment; None while all is well."""
 
@@ -65,6 +67,7 @@ class Templates:
             version=self._version,
             path=request.url.path,
             now=self._clock(),
+            notices=getattr(request.state, "notices", ()),
             failing=self._failing(),
         )
         return HTMLResponse(self._render(name, layout, context), status_code=status_code)
@@ -97,6 +100,8 @@ def _environment(version: str) -> Environment:
         "host": markdown.host_of,
         "ago": words.ago,
         "left": words.left,
+        "time_left": words.time_left,
+        "at": words.at,
         "moment": words.moment,
         "short_id": words.short_id,
     }

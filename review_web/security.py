@@ -25,6 +25,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Text from agents stands on these pages. If some of it ever got past the escaping, the browser would still load no
 # script, style, frame or address of its making. `trusted-types htmx` names the one policy that htmx's hx-csp extension
 # creates, so nothing else can turn a text into markup or script; without `allow-duplicates` nobody can create it twice.
+# `service-worker` is that of push.js, which gives one fixed address of ours whatever it is handed.
 _POLICY = (
     "default-src 'none'",
     "script-src 'self' 'nonce-{nonce}'",
@@ -32,11 +33,12 @@ _POLICY = (
     "img-src 'self' data:",  # Pico draws its arrows and ticks with data: images
     "connect-src 'self'",
     "font-src 'self'",
+    "manifest-src 'self'",
     "form-action 'self'",
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "require-trusted-types-for 'script'",
-    "trusted-types htmx",
+    "trusted-types htmx service-worker",
 )
 
 _HEADERS: Mapping[str, str] = {

@@ -4,6 +4,7 @@ The cookie holds a random secret; the store keeps its hash, so a stolen database
 from scripts, `SameSite=Strict` from calls that begin elsewhere, and `__Host-` (behind TLS) from other hosts and paths.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
@@ -13,15 +14,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from review_web.errors import Refusal, answer_error, wants_page
+from review_web.errors import Refusal, answer_error, sentence, wants_page
 from review_web.security import SAFE_METHODS
 from review_web.settings import SiteSettings
 from review_web.site_context import Site
-from store.people import People, Reviewer, Role, Session, SignIn
+from store.people import AccountClosed, People, Reviewer, Role, Session, SignIn
+from store.people.sessions import held
 
 # No longer than the store lets any session live; the store decides, the cookie only stops asking.
 _COOKIE_LIFE = timedelta(days=7)
 _CLIENT_LIMIT = 200
+_SECRET = re.compile(r"[A-Za-z0-9_-]+")
+HOLDER_KEY = "assent.holder"
+"""Where the scope says which user of this machine a browser runs as, if that can be told. Browsers send cookies to
+every port of a host: another user's program, with a page on a port of its own, must be able to do nothing with ours."""
 _STRANGERS_BYTES = 64 * 1024
 
 
@@ -38,7 +44,10 @@ class SignInNeeded(Exception):
 
 
 class SessionLoader:
-    """Puts the `Session` that the cookie names on `request.state.session`, or None. Pure ASGI."""
+    """Puts the `Session` that the cookie names on `request.state.session`, or None. Pure ASGI.
+
+    A page of somebody who is signed in carries what everybody should know of: `request.state.notices`.
+    """
 
     def __init__(self, app: ASGIApp, people: People, settings: SiteSettings) -> None:
         self._app = app
@@ -47,9 +56,13 @@ class SessionLoader:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
-            secret = session_secret(Request(scope), self._settings)
+            request = Request(scope)
+            secret = session_secret(request, self._settings)
             session = await self._people.session(secret) if secret else None
-            scope.setdefault("state", {})["session"] = session
+            state = scope.setdefault("state", {})
+            state["session"] = session
+            if session is not None and wants_page(request):
+                state["notices"] = await self._people.notices()
         await self._app(scope, receive, send)
 
 
@@ -105,10 +118,18 @@ def require_deciding_role(request: Request) -> Session:
 async def start_session(
     site: Site, request: Request, response: Response, reviewer: Reviewer, method: SignIn
 ) -> Session:
-    """Signs `reviewer` in on `response`. A session that the browser had before ends: a secret is never carried over."""
+    """Signs `reviewer` in on `response`. A session that the browser had before ends: a secret is never carried over.
+
+    Raises:
+        Refusal: the account is disabled, or was reset since `reviewer` was read.
+    """
     await _forget(site, request)
     client = request.headers.get("user-agent", "")[:_CLIENT_LIMIT]
-    secret, session = await site.people.open_session(reviewer, method, client=client)
+    try:
+        holder = request.scope.get(HOLDER_KEY)
+        secret, session = await site.people.open_session(reviewer, method, client=client, holder=holder)
+    except AccountClosed as problem:
+        raise Refusal(403, "Nobody was signed in", sentence(problem.message), problem.hint, reason="closed") from None
     response.set_cookie(
         cookie_name(site.settings),
         secret,
@@ -141,8 +162,10 @@ def cookie_name(settings: SiteSettings) -> str:
 
 
 def session_secret(request: Request, settings: SiteSettings) -> str | None:
-    """What the session cookie holds, if the browser sent one."""
-    return request.cookies.get(cookie_name(settings))
+    """What the session cookie holds, if the browser sent one, in the hands of whoever sent it."""
+    secret = request.cookies.get(cookie_name(settings), "")
+    # Nothing in a cookie may pass for the holder that is joined to it.
+    return held(secret, request.scope.get(HOLDER_KEY)) if _SECRET.fullmatch(secret) else None
 
 
 def local_path(text: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -20,6 +21,10 @@ class SiteSettings:
     version: str
     password_over_plain_http_ok: bool
     """True lets passwords travel over plain HTTP beyond this machine. Only for networks that encrypt by themselves."""
+    policy_file: Path | None = None
+    """Where rules are proposed; None: nowhere."""
+    push_key: str | None = None
+    """The public key that browsers subscribe to notifications with, as base64url; None where none are sent."""
 
     @property
     def origin(self) -> str:

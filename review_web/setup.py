@@ -14,8 +14,8 @@ from review_web.errors import Refusal, sentence
 from review_web.sessions import start_session
 from review_web.sign_in import require_safe_password
 from review_web.site_context import Site
-from store.accounts import PASSWORD_LIMITS
 from store.people import SetupLinkVoid, SignIn
+from store.people.accounts import PASSWORD_LIMITS
 from store.problems import PeopleProblem
 
 MAKE_A_LINK = "Run `assent open --print` where Assent runs; it prints a new link that lives for 15 minutes."
@@ -102,7 +102,7 @@ async def _void(site: Site) -> Refusal:
             410,
             "Assent is already set up",
             "Setup links make the first account only, and there is one. This link does nothing any more.",
-            "Sign in at /login. An administrator adds people with `assent user add NAME`.",
+            "Sign in at /login. An admin invites more people on the page People, or with `assent user invite NAME`.",
         )
     return Refusal(
         410,

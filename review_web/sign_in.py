@@ -41,6 +41,8 @@ class LoginPage:
     """Browsers offer passkeys under this address."""
     passwords: bool
     """A password typed here stays between the browser and Assent."""
+    provider: str | None
+    """What people call the other provider that signs people in; None without one."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -196,6 +198,7 @@ async def _page(
         nobody_yet=await site.people.count() == 0,
         passkeys=site.settings.relying_party is not None,
         passwords=passwords_are_safe(request, site.settings),
+        provider=site.provider,
     )
     return site.templates.respond(request, "login.html", page, status_code=status_code)
 

@@ -13,10 +13,32 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from review_web import account, api, audit_api, card_page, history, inbox, live, sample, setup, sign_in
+from review_web import (
+    account,
+    agents_page,
+    api,
+    audit_api,
+    card_page,
+    history,
+    inbox,
+    invitation,
+    live,
+    manifest,
+    oidc,
+    people_page,
+    person_page,
+    phone,
+    policy_page,
+    push,
+    sample,
+    setup,
+    sign_in,
+    signing,
+)
 from review_web.attempts import SignInLimiter
 from review_web.ceremonies import Ceremonies
 from review_web.errors import Refusal, answer_error, internal_error, sentence
+from review_web.federation import Federation
 from review_web.rendering import Templates
 from review_web.security import FetchGuard, HostGuard, SecurityHeaders, stamp
 from review_web.sessions import SessionLoader, SignInNeeded, StrangersBodies, answer_sign_in_needed
@@ -35,7 +57,9 @@ _BODY_LIMIT = 4 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettings) -> Starlette:
+def create_site(
+    desk: Desk, people: People, agents: Agents, settings: SiteSettings, federation: Federation | None = None
+) -> Starlette:
     """The whole human side, to be mounted last at "": it answers every path that nothing else has answered."""
     site = Site(
         desk=desk,
@@ -46,6 +70,7 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
         limiter=SignInLimiter(),
         ceremonies=Ceremonies(),
         clock=desk.now,
+        federation=federation,
     )
 
     def on_http_error(request: Request, problem: Exception) -> Response:
@@ -75,7 +100,13 @@ def create_site(desk: Desk, people: People, agents: Agents, settings: SiteSettin
             Mount("/static", _Static(settings.version), name="static"),
             *(
                 route
-                for page in (sign_in, setup, account, api, audit_api, inbox, card_page, history, live, sample)
+                for page in (
+                    *(sign_in, setup, account, api, audit_api, inbox, card_page, signing, history, live, sample),
+                    *(manifest, phone, push),
+                    *(invitation, people_page, person_page, agents_page),
+                    policy_page,
+                    oidc,
+                )
                 for route in page.routes(site)
             ),
         ],

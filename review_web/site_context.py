@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from review_web.attempts import SignInLimiter
 from review_web.ceremonies import Ceremonies
+from review_web.federation import Federation
 from review_web.rendering import Templates
 from review_web.settings import SiteSettings
 from store.agents import Agents
@@ -25,3 +26,10 @@ class Site:
     ceremonies: Ceremonies
     clock: Clock
     """The store's own clock: sessions and deadlines are measured by the same one."""
+    federation: Federation | None = None
+    """Another provider that signs people in; None without one."""
+
+    @property
+    def provider(self) -> str | None:
+        """What people call that provider; None without one."""
+        return None if self.federation is None else self.federation.provider.label

@@ -43,6 +43,22 @@ KIND_WORDS: Mapping[Kind, str] = {
     Kind.TEXT_INPUT: "Text",
 }
 
+
+@dataclass(frozen=True)
+class Band:
+    """What a card is, in the line on top of it."""
+
+    word: str
+    says: str
+    settled: str
+    """What it says once nothing can be answered any more."""
+    style: str
+
+
+QUESTION = Band("QUESTION", "answering runs nothing", "this is what was asked", "question")
+HELD_CALL = Band("HELD CALL", "exactly this will run", "this is what was held", "held-call")
+BANDS: Mapping[Kind, Band] = dict.fromkeys(Kind, QUESTION)
+
 RISK_WORDS: Mapping[Risk, str] = {
     Risk.LOW: "Low risk",
     Risk.MEDIUM: "Medium risk",

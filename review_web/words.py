@@ -17,9 +17,9 @@ def duration(span: timedelta) -> str:
     """`41 minutes`; the two largest units where the larger is small: `1 hour 20 minutes`."""
     seconds = max(0, int(span.total_seconds()))
     if seconds < _MINUTE:
-        return _count(seconds, "second")
+        return count(seconds, "second")
     if seconds < _HOUR:
-        return _count(seconds // _MINUTE, "minute")
+        return count(seconds // _MINUTE, "minute")
     if seconds < _DAY:
         return _pair(seconds, _HOUR, "hour", _MINUTE, "minute")
     return _pair(seconds, _DAY, "day", _HOUR, "hour")
@@ -36,9 +36,19 @@ def left(deadline: datetime, now: datetime) -> Markup:
     """How long is left: `41 minutes, until 15:20 UTC`."""
     if deadline <= now:
         return Markup("no time left, since {}").format(_clock_time(deadline, now))
+    return Markup("{}, until {}").format(time_left(deadline, now), _clock_time(deadline, now))
+
+
+def time_left(deadline: datetime, now: datetime) -> Markup:
+    """How long is left, and nothing else: `41 minutes`."""
     utc = deadline.astimezone(UTC)
-    said = Markup('<span data-left="{}">{}</span>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", duration(deadline - now))
-    return Markup("{}, until {}").format(said, _clock_time(deadline, now))
+    said = duration(deadline - now) if deadline > now else "no time"
+    return Markup('<span data-left="{}">{}</span>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", said)
+
+
+def at(then: datetime, now: datetime) -> Markup:
+    """When: `at 15:20 UTC`, with the day where it is not today."""
+    return Markup("at {}").format(_clock_time(then, now))
 
 
 def moment(then: datetime) -> Markup:
@@ -81,10 +91,11 @@ def _largest(span: timedelta) -> timedelta:
 
 def _pair(seconds: int, unit: int, name: str, smaller: int, smaller_name: str) -> str:
     whole, rest = divmod(seconds, unit)
-    said = _count(whole, name)
+    said = count(whole, name)
     part = rest // smaller
-    return f"{said} {_count(part, smaller_name)}" if part and whole < 10 else said
+    return f"{said} {count(part, smaller_name)}" if part and whole < 10 else said
 
 
-def _count(number: int, name: str) -> str:
+def count(number: int, name: str) -> str:
+    """`1 hour`, `2 hours`, `1,200 hours`."""
     return f"{number:,} {name}" + ("" if number == 1 else "s")

@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -14,7 +14,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from review_web.federation import Federation
 from review_web.security import HostGuard
+from review_web.sessions import HOLDER_KEY
 from review_web.settings import SiteSettings
 from review_web.site import create_site
 from server.agent_gate import AgentGate
@@ -22,6 +24,12 @@ from server.config import Settings
 from server.draining import all_answered
 from server.durable import open_database
 from server.mcp_server import create_endpoint, create_mcp_server
+from server.oidc.joining import open_provider
+from server.peer_user import PeerUser
+from server.push import Sender
+from server.push_contact import token_contact
+from server.push_key import open_push_key
+from server.push_service import PushService
 from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
 from server.vault_key import open_vault_key
@@ -33,6 +41,7 @@ from store.asking import Limits
 from store.database import Database
 from store.desk import Desk, needs_key
 from store.people import People
+from store.people.identities import Identities
 from store.problems import DatabaseProblem
 from store.runs import Runs
 from store.vault.credentials import require_keys
@@ -102,12 +111,14 @@ def site_settings(settings: Settings) -> SiteSettings:
         secure_cookies=settings.page_url.startswith("https:"),
         version=assent_version(),
         password_over_plain_http_ok=False,
+        policy_file=settings.policy_file,
     )
 
 
 def _assembled(settings: Settings, identity: Identity, database: Database, desk: Desk) -> Application:
     people, agents, runs = People(database), Agents(database), Runs(database)
     side = _agent_side(settings, identity, desk, agents)
+    push = open_push_key(settings.home.push_key_file) if settings.push else None
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -116,21 +127,31 @@ def _assembled(settings: Settings, identity: Identity, database: Database, desk:
         await runs.started(version=assent_version(), instance=identity.instance)
         async with side.sessions.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(desk.keep_deadlines)
+            if push is not None:
+                contact = token_contact(settings.page_url, settings.push_contact)
+                tasks.start_soon(Sender(desk, PushService(push, contact)).run)
             yield
             tasks.cancel_scope.cancel()
         with contextlib.suppress(DatabaseProblem):
             # A log that cannot be written says by itself that this end was not a clean one.
             await runs.stopped(identity.instance)
 
-    settled = site_settings(settings)
+    settled = replace(site_settings(settings), push_key=push.public if push else None)
     vitals = [Route(route.path, HostGuard(route, settled)) for route in routes(desk, database, identity.instance)]
-    site = Mount("", create_site(desk, people, agents, settled))
+    pages = create_site(desk, people, agents, settled, _federation(settings, database))
+    site = Mount("", PeerUser(pages, HOLDER_KEY))
     return Application(
         _Sides(side.endpoint, routes=[*vitals, site], lifespan=lifespan),
         people,
         side.drain,
         database.close,
     )
+
+
+def _federation(settings: Settings, database: Database) -> Federation | None:
+    if settings.oidc is None:
+        return None
+    return Federation(open_provider(settings.oidc, settings.page_url, database.clock), Identities(database))
 
 
 def _agent_side(settings: Settings, identity: Identity, desk: Desk, agents: Agents) -> _AgentSide:

@@ -22,6 +22,7 @@ COMMANDS = {
     "user": ("server.commands.user:user", "Reviewers: add, list, token."),
     "audit": ("server.commands.audit:audit", "The signed log: verify, export, prove, key."),
     "credentials": ("server.commands.credentials:credentials", "Secrets that people typed: list, revoke."),
+    "policy": ("server.commands.policy:policy", "Rules: check a file, activate it, explain what they ask."),
     "agent": ("server.commands.agent:agent", "Agents: add, list, revoke."),
 }
 

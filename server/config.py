@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from server.addresses import LOOPBACK_NAMES, ONE_MACHINE, PAGE_NAME, WILDCARDS, bracketed, is_loopback
 from server.clients import Clients
 from server.home import Home, default_home
+from server.oidc.configuration import OidcSettings
 from server.problem import UsageProblem
+from server.push_contact import contact_of
 
 
 class LogLevel(StrEnum):
@@ -49,10 +51,19 @@ class Settings:
     clients: Clients = field(default_factory=Clients)
     requests_per_minute: int = 120
     requests_per_hour: int = 1200
+    policy: Path | None = None
+    push: bool = True
+    push_contact: str | None = None
+    oidc: OidcSettings | None = None
 
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home.database_file}"
+
+    @property
+    def policy_file(self) -> Path:
+        """Where the rules are proposed. What is in force is a copy that somebody activated."""
+        return self.policy or self.home.policy_file
 
     @property
     def on_loopback(self) -> bool:
@@ -149,7 +160,9 @@ def _parsed(name: str, value: object, source: str, base: Path) -> object:
     try:
         return PARSERS[name](value, base)
     except ValueError as error:
-        raise UsageProblem(f"{source} is not usable: {value}", str(error)) from error
+        # A table may hold a secret, and what is printed here ends in logs.
+        shown = f": {value}" if name != "oidc" else ""
+        raise UsageProblem(f"{source} is not usable{shown}", str(error)) from error
 
 
 def _path(value: object, base: Path) -> Path:
@@ -259,6 +272,10 @@ PARSERS: dict[str, Callable[[object, Path], object]] = {
     "clients": _clients,
     "requests_per_minute": _rate,
     "requests_per_hour": _rate,
+    "policy": _path,
+    "push": _switch,
+    "push_contact": contact_of,
+    "oidc": OidcSettings.of,
 }
 assert set(PARSERS) | {"home"} == {field.name for field in fields(Settings)}
 

@@ -42,6 +42,16 @@ class Home:
         return self.path / "keys" / "log.key"
 
     @property
+    def push_key_file(self) -> Path:
+        """The key by which push services know this server. Whoever has it can send to people's phones in its name."""
+        return self.path / "keys" / "push.key"
+
+    @property
+    def policy_file(self) -> Path:
+        """Rules as somebody proposes them, unless the settings name another file."""
+        return self.path / "policy.yaml"
+
+    @property
     def run_file(self) -> Path:
         """Written by the running server: where it is and who it is."""
         return self.path / "server.json"

@@ -15,7 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from server.config import LogLevel
 
-_SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:ast|rvt|ses|setup|cred)_)[\w-]{8,}|(\?)[^\s\"']*=[^\s\"']*")
+_SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:ast|rvt|ses|setup|invite|cred)_)[\w-]{8,}|(\?)[^\s\"']*=[^\s\"']*")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _OURS = ("assent", "server", "review_web", "store")
 

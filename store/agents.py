@@ -1,15 +1,27 @@
 """Agents and their tokens. A token is shown once and kept as a hash; a revoked agent is known and refused."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from store import tables
-from store.audit.events import AgentAdded, AgentRevoked, AgentSignedIn, AgentTokenAdded, Assurance, Concealed
+from store.audit.events import (
+    AgentAdded,
+    AgentOwnerChanged,
+    AgentRevoked,
+    AgentSignedIn,
+    AgentTokenAdded,
+    Assurance,
+    Concealed,
+)
 from store.database import Database, Transaction
 from store.identifiers import new_id, new_secret, secret_sha256
+from store.names import fold
+from store.people import Session
+from store.people.accounts import row_named
+from store.people.administration import authority
 from store.problems import AgentProblem
 from store.signals import PEOPLE
 
@@ -19,7 +31,10 @@ _BAD_NAME_HINT = "Use letters, digits, dot, dash and underscore, at most 64, sta
 
 @dataclass(frozen=True)
 class Agent:
-    """A program that calls tools. `last_asked_at` is when it last opened a request."""
+    """A program that calls tools. `last_asked_at` is when it last opened a request.
+
+    `owner` is the user name of the person who answers for it, or a name as it was given where no account has it.
+    """
 
     id: str
     name: str
@@ -41,6 +56,8 @@ class Agents:
     async def add(self, name: str, *, owner: str | None = None, workflow: str | None = None) -> tuple[Agent, str]:
         """A new agent, or a further token for one that exists; and the token, which is shown this once.
 
+        An owner with an account is that account, however its name is written; any other name is kept as it is.
+
         Raises:
             AgentProblem: the name is malformed, the agent was revoked, or it has another owner.
         """
@@ -48,8 +65,8 @@ class Agents:
         token = new_secret("ast")
 
         def change(transaction: Transaction) -> Agent:
-            agent = _find_or_make(transaction, name, owner, workflow)
-            if owner is not None and agent.owner != owner:
+            agent = _find_or_make(transaction, name, _owner(transaction.connection, owner), workflow)
+            if owner is not None and fold(agent.owner or "") != fold(owner):
                 raise AgentProblem(
                     f"the agent {name} belongs to {agent.owner or 'nobody'}, not to {owner}",
                     "Choose another name, or leave --owner out to add a token for it.",
@@ -87,10 +104,26 @@ class Agents:
 
         return await self._database.read(query)
 
-    async def revoke(self, name: str) -> bool:
-        """Refuse this agent from now on, with every token it has; whether there was one to revoke."""
+    async def change_owner(self, name: str, owner: str, *, by: Session | None) -> Agent:
+        """Let another person answer for an agent. `by` is the session of an admin, None the command line.
+
+        To an open request both are owners: who was when it was asked, and who is.
+
+        Raises:
+            AgentProblem: there is no such agent, or no such account.
+            NotAnAdmin, AccountClosed
+        """
+        return await self._database.write(lambda transaction: _change_owner(transaction, name, owner, by))
+
+    async def revoke(self, name: str, *, by: Session | None = None) -> bool:
+        """Refuse this agent from now on, with every token it has; whether there was one to revoke.
+
+        Raises:
+            NotAnAdmin, AccountClosed: `by` is the session of somebody who is no admin.
+        """
 
         def change(transaction: Transaction) -> bool:
+            who = authority(transaction, by)
             agents = tables.agents
             revoked = transaction.connection.execute(
                 update(agents)
@@ -101,7 +134,7 @@ class Agents:
                 return False
             named = _by_name(transaction.connection, name)
             assert named is not None
-            transaction.record(AgentRevoked(named.id))
+            transaction.record(AgentRevoked(named.id, who))
             transaction.touch(PEOPLE)
             return True
 
@@ -164,6 +197,29 @@ def _find_or_make(transaction: Transaction, name: str, owner: str | None, workfl
     )
     transaction.touch(PEOPLE)
     return agent
+
+
+def _owner(connection: Connection, owner: str | None) -> str | None:
+    """The account's own spelling of the name, if there is one."""
+    row = None if owner is None else row_named(connection, owner)
+    return owner if row is None else str(row.username)
+
+
+def _change_owner(transaction: Transaction, name: str, owner: str, by: Session | None) -> Agent:
+    who = authority(transaction, by)
+    known = _by_name(transaction.connection, name)
+    if known is None:
+        raise AgentProblem(f"there is no agent named {name}", "Name one of: assent agent list")
+    person = row_named(transaction.connection, owner)
+    if person is None:
+        raise AgentProblem(f"there is no account named {owner}", "Name one of: assent user list")
+    if known.owner == person.username:
+        return known
+    agents = tables.agents
+    transaction.connection.execute(update(agents).where(agents.c.id == known.id).values(owner=person.username))
+    transaction.record(AgentOwnerChanged(known.id, Concealed(person.username), who))
+    transaction.touch(PEOPLE)
+    return replace(known, owner=person.username)
 
 
 def _by_name(connection: Connection, name: str) -> Agent | None:

@@ -29,6 +29,7 @@ from store.audit.events import (
 )
 from store.card import Card, canonical_text, fingerprint
 from store.database import Transaction
+from store.governing import Denied, deny, governed, unanswerable
 from store.identifiers import new_id
 from store.lifecycle import DECISIONS, Event, Kind, Outcome, State
 from store.moves import close
@@ -103,12 +104,15 @@ class AskingProblem(Problem):
 
 def ask(
     transaction: Transaction, agent: Agent, question: AnyQuestion, limits: Limits, call_id: str | None = None
-) -> Ticket:
+) -> Ticket | Denied:
     """Attach to the same question, or post it. The key is looked at first, then the call's id, then the question.
+
+    `Denied` where a rule keeps this agent from asking it; the record of that must be committed, so it is no exception.
 
     Raises:
         AskingProblem: the key or the call was used for another question, too many are open, too many were posted just
             now, or `follows` names no request of this agent's.
+        PolicyUnreadable: nobody can say whom to ask.
     """
     requests = tables.requests.c
     key, print_ = question.idempotency_key, fingerprint(agent.id, question)
@@ -212,7 +216,7 @@ def _post(
     call_id: str | None,
     *,
     notice: str | None,
-) -> Ticket:
+) -> Ticket | Denied:
     _check_room(transaction.connection, agent, limits)
     _check_rate(transaction, agent, limits)
     if question.follows is not None and _own(transaction.connection, agent, question.follows) is None:
@@ -221,15 +225,23 @@ def _post(
             f"there is no request {question.follows!r} of yours",
             "Give the request_id of an earlier answer, or leave `follows` out.",
         )
-    life = min(question.timeout_seconds or limits.timeout_seconds, limits.timeout_seconds)
+    demands = governed(transaction, agent, question)
+    denied = demands.denied or unanswerable(question.kind, demands.conditions)
+    if denied is not None:
+        return deny(transaction, agent, question.kind, denied, demands.policy_sha256)
+    most = min(limits.timeout_seconds, demands.timeout_seconds or limits.timeout_seconds)
+    life = timedelta(seconds=min(question.timeout_seconds or most, most))
     card = Card(
         request_id=new_id("req"),
         agent=agent.name,
         owner=agent.owner,
         question=question,
         opened_at=transaction.now,
-        expires_at=transaction.now + timedelta(seconds=life),
+        expires_at=transaction.now + life,
         notices=() if notice is None else (notice,),
+        conditions=demands.conditions,
+        escalates_at=transaction.now + life / 2 if demands.escalate_to else None,
+        policy_sha256=demands.policy_sha256,
     )
     ticket = Ticket(card.request_id, new_id("call"))
     opened = transaction.record(
@@ -265,6 +277,8 @@ def _post(
             assurance=agent.assurance.value,
             opened_at=card.opened_at,
             expires_at=card.expires_at,
+            escalates_at=card.escalates_at,
+            hidden_from=opened.index if card.needs_several else None,
             attachment=ticket.attachment,
         )
     )

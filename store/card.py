@@ -14,6 +14,7 @@ import rfc8785
 
 from store.lifecycle import Kind
 from store.moments import from_text, to_text
+from store.policy.demands import Condition
 from store.questions import AnyQuestion, AskApproval, Style, load_question
 
 FORMAT = "assent/card/v1"
@@ -52,6 +53,34 @@ class Card:
     opened_at: datetime
     expires_at: datetime
     notices: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    """What the rules ask of the answer, with the people whom they meant when the card was made. Empty: anybody's one
+    answer does."""
+    escalates_at: datetime | None = None
+    """When those whom the conditions escalate to may answer as well."""
+    policy_sha256: str | None = None
+    """The rules that were in force."""
+
+    @property
+    def escalates_to(self) -> tuple[str, ...]:
+        """Everybody who may answer once it is escalated, by folded user name."""
+        return tuple(sorted({name for condition in self.conditions for name in condition.escalate_to}))
+
+    @property
+    def answers_needed(self) -> int:
+        """How many different persons must approve, at least: more, where rules ask different people."""
+        return max((condition.approvals for condition in self.conditions), default=1)
+
+    @property
+    def needs_several(self) -> bool:
+        """Whether one answer may not be enough, so that answers are votes."""
+        asking = [one for one in self.conditions if one.reviewers is not None]
+        return self.kind is Kind.APPROVAL and (self.answers_needed > 1 or len(asking) > 1)
+
+    @property
+    def reason_required(self) -> bool:
+        """Whether an answer with which the agent may proceed needs a comment."""
+        return any(condition.reason_required for condition in self.conditions)
 
     @property
     def kind(self) -> Kind:
@@ -98,6 +127,18 @@ class Card:
             "question": self.question.substance(),
             "buttons": [_button(button) for button in (*self.buttons, self.decline, self.ask_back)],
             "notices": list(self.notices),
+            **self._governed(),
+        }
+
+    def _governed(self) -> dict[str, Any]:
+        # Left out where no rule has a say: such a card is what it was before there were rules, to the byte.
+        if not self.conditions and self.policy_sha256 is None:
+            return {}
+        return {
+            "conditions": [_condition(condition) for condition in self.conditions],
+            "escalates_at": None if self.escalates_at is None else to_text(self.escalates_at),
+            "escalates_to": list(self.escalates_to),
+            "policy_sha256": self.policy_sha256,
         }
 
     @property
@@ -116,6 +157,33 @@ def _button(button: Button) -> dict[str, Any]:
     }
 
 
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "rule": condition.rule,
+        "reviewers": None if condition.reviewers is None else list(condition.reviewers),
+        "groups": list(condition.groups),
+        "approvals": condition.approvals,
+        "passkey": condition.passkey,
+        "not_owner": condition.not_owner,
+        "reason_required": condition.reason_required,
+        "escalate_to": list(condition.escalate_to),
+    }
+
+
+def load_condition(content: Mapping[str, Any]) -> Condition:
+    """A condition of a card's content, read back."""
+    return Condition(
+        rule=content["rule"],
+        reviewers=None if content["reviewers"] is None else tuple(content["reviewers"]),
+        groups=tuple(content["groups"]),
+        approvals=content["approvals"],
+        passkey=content["passkey"],
+        not_owner=content["not_owner"],
+        reason_required=content["reason_required"],
+        escalate_to=tuple(content["escalate_to"]),
+    )
+
+
 def load_card(content: Mapping[str, Any]) -> Card:
     """A stored card, read back. The caller compares its hash with the stored one: see `store.requests`."""
     return Card(
@@ -126,6 +194,9 @@ def load_card(content: Mapping[str, Any]) -> Card:
         opened_at=from_text(content["opened_at"]),
         expires_at=from_text(content["expires_at"]),
         notices=tuple(content["notices"]),
+        conditions=tuple(load_condition(condition) for condition in content.get("conditions", ())),
+        escalates_at=None if (at := content.get("escalates_at")) is None else from_text(at),
+        policy_sha256=content.get("policy_sha256"),
     )
 
 

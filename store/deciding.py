@@ -1,266 +1,206 @@
-"""The reviewers' side: be shown a card, decide on it; and the deadline, which nobody decides.
+"""The reviewers' side: decide on a card, alone or among several; and the deadline, which nobody decides.
 
 These are changes for the writer; `store.desk` calls them.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import select
 
 from store import tables
-from store.accounts import DECIDING_ROLES, Reviewer, Role
-from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written, check, split_secrets
-from store.audit.events import Assurance, Reference, RequestShown
-from store.card import Card, canonical_text
+from store.answers import Chosen, Fault
+from store.audit.events import Assurance, Concealed, Reference, RequestVoted
+from store.card import canonical_text
 from store.database import Transaction
-from store.lifecycle import OPEN_STATES, Event, Outcome, State, Surface
-from store.moves import Decisive, close, move
-from store.questions import AskApproval, AskForm, AskTextInput
-from store.requests import RequestView, checked_card, find, is_open, views
-from store.text import is_unicode
-from store.vault.credentials import store_credential
-from store.vault.keys import KeyProvider
-
-COMMENT_LIMIT = 10_000
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The decision stands."""
-
-    view: RequestView
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Somebody or something was quicker, or the card is another one. Nothing was written."""
-
-    view: RequestView
-    message: str
-
-
-@dataclass(frozen=True)
-class BadAnswer:
-    """The answer does not fit the question. Nothing was written."""
-
-    faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
-class NotSeen:
-    """This reviewer was not shown this card. Nothing was written."""
-
-    message: str = "you have not been shown this card; open it, read it, then answer"
-
-
-@dataclass(frozen=True)
-class NotAllowed:
-    """This person may not decide. Nothing was written."""
-
-    message: str = "an auditor reads everything and decides nothing"
-
-
-@dataclass(frozen=True)
-class NotFound:
-    """There is no such request."""
-
-
-Decision = Decided | Conflict | BadAnswer | NotSeen | NotAllowed | NotFound
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What a reviewer says: which card, which answer, how they were authenticated, and where they saw it."""
-
-    reviewer: Reviewer
-    card_sha256: str
-    answer: Answer
-    comment: str | None
-    surface: Surface
-    authenticated_by: str
-
-
-def show(transaction: Transaction, reviewer: Reviewer, request_id: str, surface: Surface) -> bool:
-    """Record that this reviewer was shown the card as it stands; whether there is such a request.
-
-    A closed card, or a person who may not decide, leaves no record: it would stand for nothing.
-    """
-    row = find(transaction.connection, request_id)
-    if row is None:
-        return False
-    if row.state not in OPEN_STATES or not reviewer.may_decide:
-        return True
-    checked_card(row)
-    seen_here = was_shown(transaction.connection, reviewer, row, surface)
-    if not seen_here and move(transaction, request_id, Event.SHOW):
-        transaction.connection.execute(
-            insert(tables.shows).values(
-                request_id=request_id,
-                reviewer_id=reviewer.id,
-                card_sha256=row.card_sha256,
-                surface=surface.value,
-                display_name=reviewer.display_name,
-                at=transaction.now,
-            )
-        )
-        transaction.record(
-            RequestShown(request_id, reviewer.id, Reference(row.card_ref), surface), Assurance(row.assurance)
-        )
-    return True
-
-
-_SHOW = tables.shows.c
-_SHOWN = select(_SHOW.at).where(
-    _SHOW.request_id == bindparam("request"),
-    _SHOW.reviewer_id == bindparam("reviewer"),
-    _SHOW.card_sha256 == bindparam("card"),
+from store.decisions import (
+    BadAnswer,
+    Conflict,
+    Decided,
+    Decision,
+    NeedsSignature,
+    NotAllowed,
+    NotFound,
+    NotSeen,
+    Ready,
+    Refusal,
+    Statement,
+    Voted,
 )
-_SHOWN_HERE = _SHOWN.where(_SHOW.surface == bindparam("surface"))
+from store.eligibility import still_needed
+from store.escalation import escalated_on_time
+from store.examining import examine_row
+from store.kept_answers import in_words, kept
+from store.lifecycle import Event, Outcome
+from store.moves import Decisive, close, move
+from store.requests import RequestView, find, is_open, views, votes_of
+from store.signing.signed import check_signed, signed_fields
+from store.vault.keys import KeyProvider
+from store.votes import approving, keep
 
-
-def was_shown(connection: Connection, reviewer: Reviewer, row: Any, surface: Surface | None = None) -> bool:
-    """Whether this reviewer was shown this very card, on that surface or on any."""
-    known = {"request": row.id, "reviewer": reviewer.id, "card": row.card_sha256}
-    if surface is None:
-        return connection.execute(_SHOWN, known).first() is not None
-    return connection.execute(_SHOWN_HERE, known | {"surface": surface.value}).first() is not None
+__all__ = [
+    "BadAnswer",
+    "Conflict",
+    "Decided",
+    "Decision",
+    "NeedsSignature",
+    "NotAllowed",
+    "NotFound",
+    "NotSeen",
+    "Ready",
+    "Refusal",
+    "Statement",
+    "Voted",
+    "decide",
+    "expire_due",
+]
 
 
 def decide(
     transaction: Transaction, request_id: str, statement: Statement, keys: KeyProvider, waiting: frozenset[str]
 ) -> Decision:
-    """Close the request with this answer, if it is this reviewer's to give and the request is still open.
+    """Take this answer, if it is this reviewer's to give and the request is still open: it closes the request, or is
+    one of the several that the card asks for.
 
     Passwords in it are sealed with `keys`.
     """
     row = find(transaction.connection, request_id)
     if row is None:
         return NotFound()
-    if not _may_decide(transaction.connection, statement.reviewer):
-        return NotAllowed()
-    if (refusal := _conflict(transaction, row, statement, waiting)) is not None:
-        return refusal
-    if not was_shown(transaction.connection, statement.reviewer, row):
-        return NotSeen()
-    card = checked_card(row)
-    answer = check(card.question, statement.answer)
-    faults = (*(answer if isinstance(answer, tuple) else ()), *_comment_faults(statement))
-    if faults or isinstance(answer, tuple):
-        return BadAnswer(faults)
-    outcome, may_proceed = _meaning(card, answer)
-    kept = _kept(transaction, row, card, answer, keys)
-    comment = (statement.comment or "").strip() or None
+    row = _up_to_date(transaction, row)
+    ready = examine_row(transaction.connection, transaction.now, row, statement, waiting)
+    if not isinstance(ready, Ready):
+        return ready
+    if ready.needs_signature and statement.signed is None:
+        return NeedsSignature()
+    if (fault := _signature_fault(transaction, ready, statement)) is not None:
+        return BadAnswer((fault,))
+    if not ready.card.needs_several:
+        _close(transaction, ready, statement, keys, statement.reviewer.display_name, statement.words)
+    elif missing := _vote(transaction, ready, statement, keys):
+        return Voted(_view(transaction, request_id, waiting), missing)
+    return Decided(_view(transaction, request_id, waiting))
+
+
+def _up_to_date(transaction: Transaction, row: Any) -> Any:
+    # The clock's loop may be a moment late: an answer after the deadline is never in time, and whom half-time adds may
+    # answer from then on.
+    if close(transaction, row, Event.EXPIRE, Outcome.EXPIRED):
+        return find(transaction.connection, row.id)
+    return escalated_on_time(transaction, row)
+
+
+def _signature_fault(transaction: Transaction, ready: Ready, statement: Statement) -> Fault | None:
+    if statement.signed is None:
+        return None
+    return check_signed(
+        transaction.connection,
+        statement.signed,
+        row=ready.row,
+        reviewer_id=statement.reviewer.id,
+        answer=ready.answer,
+        comment=statement.words,
+        now=transaction.now,
+    )
+
+
+def _vote(transaction: Transaction, ready: Ready, statement: Statement, keys: KeyProvider) -> int:
+    """Take one answer of several; how many more of the same are needed for it to stand, 0 if it ended the request."""
+    card, around = ready.card, ready.circumstances
+    option = ready.answer.option if isinstance(ready.answer, Chosen) else None
+    said = in_words(card, ready.answer)
+    same = [ready.person]
+    if ready.may_proceed and option is not None:
+        same = approving(transaction.connection, card, option, around, beside=ready.person)
+    missing = still_needed(card, same, around) if ready.may_proceed else 0
+    position = transaction.log.next_index
+    if missing:
+        _record_vote(transaction, ready, statement)
+    keep(
+        transaction,
+        card,
+        ready.person,
+        option=option,
+        approves=ready.may_proceed,
+        said=said,
+        comment=statement.words,
+        authenticated_by=statement.authenticated_by,
+        log_position=position,
+    )
+    if not missing:
+        names = " and ".join(dict.fromkeys(one.display_name for one in same))
+        _close(transaction, ready, statement, keys, names, _all_words(transaction, ready, statement))
+    return missing
+
+
+def _record_vote(transaction: Transaction, ready: Ready, statement: Statement) -> None:
+    row = ready.row
+    answer = kept_vote(ready)
+    moved = move(transaction, row.id, Event.VOTE)
+    assert moved, "a request moved inside the writer's own transaction"
+    transaction.record(
+        RequestVoted(
+            request=row.id,
+            reviewer=statement.reviewer.id,
+            authenticated_by=statement.authenticated_by,
+            surface=statement.surface,
+            card=Reference(row.card_ref),
+            answer=Concealed(canonical_text(answer)),
+            comment=None if statement.words is None else Concealed(statement.words),
+            **signed_fields(statement.signed),
+        ),
+        Assurance(row.assurance),
+    )
+
+
+def kept_vote(ready: Ready) -> dict[str, Any]:
+    """A vote's answer as the log conceals it: that of the decision that it may become a part of."""
+    assert isinstance(ready.answer, Chosen)
+    return {"decision": ready.answer.option, "approved": ready.may_proceed}
+
+
+def _all_words(transaction: Transaction, ready: Ready, statement: Statement) -> str | None:
+    """What the agent gets to read: everybody's comments who answered this, with their names where there are several."""
+    if not ready.may_proceed:
+        return statement.words
+    votes = votes_of(transaction.connection, [ready.row.id])[ready.row.id]
+    words = [(vote.display_name, vote.comment) for vote in votes if vote.comment is not None]
+    if len(words) == 1:
+        return words[0][1]
+    return "\n\n".join(f"{name}: {comment}" for name, comment in words) or None
+
+
+def _close(
+    transaction: Transaction,
+    ready: Ready,
+    statement: Statement,
+    keys: KeyProvider,
+    decided_by: str,
+    comment: str | None,
+) -> None:
+    answer = kept(transaction, ready.row, ready.card, ready.answer, keys)
     moved = close(
         transaction,
-        row,
+        ready.row,
         Event.DECIDE,
-        outcome,
-        may_proceed=may_proceed,
+        ready.outcome,
+        may_proceed=ready.may_proceed,
         decisive=Decisive(
             statement.reviewer.id,
             statement.authenticated_by,
             statement.surface,
-            None if kept is None else canonical_text(kept),
-            comment,
+            None if answer is None else canonical_text(answer),
+            statement.words,
+            statement.signed,
         ),
-        answer=kept,
+        answer=answer,
         comment=comment,
         decided_by_id=statement.reviewer.id,
-        decided_by=statement.reviewer.display_name,
+        decided_by=decided_by,
         authenticated_by=statement.authenticated_by,
         surface=statement.surface.value,
     )
-    # The checks above looked at this very row inside this very transaction; nothing can have moved it since.
+    # What was examined is this very row inside this very transaction; nothing can have moved it since.
     assert moved, "a request moved inside the writer's own transaction"
-    return Decided(_view(transaction, request_id, waiting))
-
-
-_ROLE = select(tables.reviewers.c.role).where(tables.reviewers.c.id == bindparam("reviewer"))
-
-
-def _may_decide(connection: Connection, reviewer: Reviewer) -> bool:
-    role = connection.execute(_ROLE, {"reviewer": reviewer.id}).scalar()
-    return role is not None and Role(role) in DECIDING_ROLES
-
-
-def _conflict(transaction: Transaction, row: Any, statement: Statement, waiting: frozenset[str]) -> Conflict | None:
-    # The clock's loop may be a moment late; a late answer never is in time.
-    expired = close(transaction, row, Event.EXPIRE, Outcome.EXPIRED)
-    if expired or row.state == State.CLOSED.value:
-        view = _view(transaction, row.id, waiting)
-        return Conflict(view, closed_message(view))
-    if statement.card_sha256 != row.card_sha256:
-        return Conflict(
-            _view(transaction, row.id, waiting), "this answer was for another version of the card; read it again"
-        )
-    return None
-
-
-def closed_message(view: RequestView) -> str:
-    """Why a closed request takes no answer, in one plain line."""
-    match view.outcome:
-        case Outcome.EXPIRED:
-            return "the time to answer is over; the agent was told that nobody answered"
-        case Outcome.WITHDRAWN:
-            return "the agent withdrew this question"
-        case _:
-            return f"already answered by {view.decided_by}"
-
-
-def _comment_faults(statement: Statement) -> tuple[Fault, ...]:
-    comment = statement.comment or ""
-    if len(comment) > COMMENT_LIMIT:
-        return (Fault("comment", f"takes at most {COMMENT_LIMIT} characters; it has {len(comment)}"),)
-    if not is_unicode(comment):
-        return (Fault("comment", "contains characters that are not Unicode text"),)
-    if isinstance(statement.answer, AskedBack) and not comment.strip():
-        return (Fault("comment", "say what you want to know: the agent gets these words"),)
-    return ()
-
-
-def _meaning(card: Card, answer: Answer) -> tuple[Outcome, bool]:
-    """How the request ends, and whether the agent may proceed."""
-    match answer:
-        case Declined():
-            return Outcome.DECLINED, False
-        case AskedBack():
-            return Outcome.RETURNED, False
-        case Chosen(option) if isinstance(card.question, AskApproval):
-            return Outcome.ANSWERED, any(o.id == option and o.approves for o in card.question.options)
-        case _:
-            return Outcome.ANSWERED, True
-
-
-def _kept(transaction: Transaction, row: Any, card: Card, answer: Answer, keys: KeyProvider) -> dict[str, Any] | None:
-    """The answer as it is stored and told: passwords are sealed here, and stand as handles from here on."""
-    match answer:
-        case Chosen(option):
-            return {"decision": option, "approved": _meaning(card, answer)[1]}
-        case Selected(ids):
-            return {"selected": list(ids)}
-        case Written(text):
-            assert isinstance(card.question, AskTextInput)
-            return {"text": text, "edited": text != card.question.prefill.replace("\r\n", "\n")}
-        case Filled():
-            assert isinstance(card.question, AskForm)
-            values, secrets = split_secrets(card.question, answer)
-            handles = {name: _sealed(transaction, row, keys, name, secret) for name, secret in secrets.items()}
-            return {"values": values, "credentials": handles}
-        case _:
-            return None
-
-
-def _sealed(transaction: Transaction, row: Any, keys: KeyProvider, field: str, secret: str) -> str:
-    return store_credential(
-        transaction,
-        keys,
-        origin=transaction.log.origin,
-        agent_id=row.agent_id,
-        request_id=row.id,
-        field=field,
-        secret=secret,
-    )
 
 
 def _view(transaction: Transaction, request_id: str, waiting: frozenset[str]) -> RequestView:

@@ -6,39 +6,45 @@ here (who is on the line at this moment) is for display only: losing it changes 
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
 import anyio
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
-from store import asking, deciding, requests, tables, tasks
+from store import asking, deciding, requests, shows, tasks, votes
 from store.agents import Agent
 from store.answers import Answer
-from store.asking import Limits, Report, Superseded, Ticket
+from store.asking import AskingProblem, Limits, Report, Superseded, Ticket
 from store.audit.inspection import Inspection
 from store.database import Database
-from store.deciding import Decision, Statement
+from store.deciding import Decision, Refusal, Statement
+from store.escalation import escalate_due, next_moment
+from store.governing import Denied
+from store.inbox import Mark, Neighbours, Window, arrived_since, neighbours, window
 from store.lifecycle import Surface
 from store.people import Reviewer
+from store.policy.policies import Policies
+from store.precedents import Precedents, precedents
 from store.problems import DatabaseProblem
+from store.push import Devices
 from store.questions import AnyQuestion
 from store.requests import HISTORY_PAGE, RequestView
 from store.runs import clock_jumped
 from store.signals import INBOX, PRESENCE, Signals
+from store.signing.nonces import Signer, hand_out
+from store.signing.signed import SignedDecision
 from store.tasks import Task
 from store.vault.credentials import any_credentials
 from store.vault.keys import KeyProvider
+from store.votes import Standing
 
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.1
 RETRY_SECONDS = 1.0
 CLOCK_TOLERANCE = 5.0
-
-
-_NEXT_DEADLINE = select(func.min(tables.requests.c.expires_at)).where(requests.is_open())
 
 
 class Desk:
@@ -59,6 +65,16 @@ class Desk:
         """The signed log of everything that happens here, for reading."""
         return Inspection(self._database)
 
+    @property
+    def devices(self) -> Devices:
+        """The browsers in which people are told of what waits for them."""
+        return Devices(self._database)
+
+    @property
+    def policies(self) -> Policies:
+        """The rules that say who may answer what."""
+        return Policies(self._database)
+
     def now(self) -> datetime:
         return self._database.clock()
 
@@ -71,7 +87,11 @@ class Desk:
 
     async def ask(self, agent: Agent, question: AnyQuestion, call_id: str | None = None) -> Ticket:
         """Post a question, or attach to the same one; see `store.asking.ask`. `call_id` is the client's own for it."""
-        return await self._database.write(lambda change: asking.ask(change, agent, question, self._limits, call_id))
+        ticket = await self._database.write(lambda change: asking.ask(change, agent, question, self._limits, call_id))
+        if isinstance(ticket, Denied):
+            # Raised out here: inside the change it would take the record of the denial back.
+            raise AskingProblem("request", ticket.why.rstrip("."), "Nobody was asked. Ask for something else instead.")
+        return ticket
 
     async def attach(self, agent: Agent, request_id: str) -> Ticket | None:
         """Wait on a request of this agent by its id; None when there is none."""
@@ -145,6 +165,24 @@ class Desk:
             lambda connection: requests.views(connection, requests.inbox(connection), waiting)
         )
 
+    async def inbox_of(self, reviewer: Reviewer, *, after: Mark | None = None) -> Window:
+        """What waits, as this person finds it; see `store.inbox.window`."""
+        waiting = self.waiting
+        return await self._database.read(lambda connection: window(connection, reviewer, waiting, after=after))
+
+    async def neighbours(self, reviewer: Reviewer, request_id: str) -> Neighbours:
+        """What else waits for this person, next to that request."""
+        return await self._database.read(lambda connection: neighbours(connection, reviewer, request_id))
+
+    async def arrived_since(self, moment: datetime | None) -> int:
+        """How many of those that wait were opened later."""
+        return await self._database.read(lambda connection: arrived_since(connection, moment))
+
+    async def precedents(self, request_id: str) -> Precedents | None:
+        """What came before a request; see `store.precedents`."""
+        now = self.now()
+        return await self._database.read(lambda connection: precedents(connection, request_id, now))
+
     async def history(
         self, search: str = "", *, before: str | None = None, limit: int = HISTORY_PAGE, agent: str | None = None
     ) -> list[RequestView]:
@@ -175,10 +213,10 @@ class Desk:
 
         def seen(connection: Connection) -> bool:
             row = requests.find(connection, request_id)
-            return row is None or deciding.was_shown(connection, reviewer, row, surface)
+            return row is None or shows.was_shown(connection, reviewer, row, surface)
 
         if not await self._database.read(seen):
-            await self._database.write(lambda change: deciding.show(change, reviewer, request_id, surface))
+            await self._database.write(lambda change: shows.show(change, reviewer, request_id, surface))
         return await self.view(request_id)
 
     async def decide(
@@ -191,13 +229,27 @@ class Desk:
         comment: str | None,
         surface: Surface,
         authenticated_by: str,
+        signed: SignedDecision | None = None,
     ) -> Decision:
-        """Answer a request. Everything but `Decided` wrote nothing; see `store.deciding`."""
-        statement = Statement(reviewer, card_sha256, answer, comment, surface, authenticated_by)
+        """Answer a request. Everything but `Decided` and `Voted` wrote nothing; see `store.deciding`."""
+        statement = Statement(reviewer, card_sha256, answer, comment, surface, authenticated_by, signed)
         waiting = self.waiting
         return await self._database.write(
             lambda change: deciding.decide(change, request_id, statement, self._keys, waiting)
         )
+
+    async def hand_out_statement(self, request_id: str, statement: Statement, signer: Signer) -> str | Refusal:
+        """What is to be signed for this answer, if it would stand at this moment; see `store.signing.nonces`."""
+        waiting = self.waiting
+        return await self._database.write(lambda change: hand_out(change, request_id, statement, signer, waiting))
+
+    async def standings(self, reviewer: Reviewer, views: Sequence[RequestView]) -> Mapping[str, Standing]:
+        """What this person can do about those of these requests that are open, by id; see `store.votes.Standing`."""
+        return await self._database.read(partial(votes.standings, reviewer_id=reviewer.id, views=views, now=self.now()))
+
+    async def first_hidden_entry(self) -> int | None:
+        """From which log entry on whoever decides must not read now; see `store.votes.first_hidden_position`."""
+        return await self._database.read(votes.first_hidden_position)
 
     # The clock's side
 
@@ -205,12 +257,16 @@ class Desk:
         """Close what is over time; how many that were."""
         return await self._database.write(deciding.expire_due)
 
+    async def escalate_due(self) -> int:
+        """Ask further people where half of the time is gone; of how many requests."""
+        return await self._database.write(escalate_due)
+
     async def next_deadline(self) -> datetime | None:
-        """When the next open request expires."""
-        return await self._database.read(lambda connection: connection.execute(_NEXT_DEADLINE).scalar())
+        """When the next open request expires or escalates."""
+        return await self._database.read(next_moment)
 
     async def keep_deadlines(self) -> None:
-        """Run until cancelled: every request expires on time, and at once after a downtime."""
+        """Run until cancelled: every request escalates and expires on time, and at once after a downtime."""
         drift = self._drift()
         with self.signals.listen(INBOX) as listener:
             while True:
@@ -222,6 +278,7 @@ class Desk:
                     # Looked at first: whatever opens or closes a request comes by here, and most of it is not due.
                     if deadline is not None and deadline <= self.now():
                         await self.expire_due()
+                        await self.escalate_due()
                         deadline = await self.next_deadline()
                 except DatabaseProblem:
                     # Nothing can be written: nothing is answered either. Try until it can; the gate stays shut.

@@ -4,7 +4,8 @@ Invariants:
 
 - `TRANSITIONS` holds every move there is; nothing else decides what may follow what.
 - `closed` has no way out: an outcome is final.
-- `decide` starts at `shown` only: nobody decides what they were not shown.
+- `vote` and `decide` start at `shown` only: nobody decides what they were not shown. `vote` is an answer of which more
+  are needed; the last one is a `decide`.
 - Agents coming and going are not events here. A broken connection ends a wait, never a request.
 """
 
@@ -44,6 +45,7 @@ class Event(StrEnum):
     """What can happen to a request."""
 
     SHOW = "show"
+    VOTE = "vote"
     DECIDE = "decide"
     EXPIRE = "expire"
     WITHDRAW = "withdraw"
@@ -78,6 +80,7 @@ TRANSITIONS: Mapping[tuple[State, Event], Transition] = {
     (State.PENDING, Event.EXPIRE): _EXPIRED,
     (State.PENDING, Event.WITHDRAW): _WITHDRAWN,
     (State.SHOWN, Event.SHOW): _SHOWN,
+    (State.SHOWN, Event.VOTE): _SHOWN,
     (State.SHOWN, Event.DECIDE): _DECIDED,
     (State.SHOWN, Event.EXPIRE): _EXPIRED,
     (State.SHOWN, Event.WITHDRAW): _WITHDRAWN,

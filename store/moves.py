@@ -11,6 +11,7 @@ from store.audit.events import Assurance, Concealed, Reference, RequestClosed
 from store.database import Transaction
 from store.lifecycle import Event, Kind, Outcome, State, Surface, meaning, transition
 from store.signals import INBOX
+from store.signing.signed import SignedDecision, signed_fields
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Decisive:
     surface: Surface
     answer: str | None
     comment: str | None
+    signed: SignedDecision | None = None
 
 
 def move(
@@ -87,6 +89,7 @@ def close(
                 surface=decisive.surface if decisive else None,
                 answer=Concealed(decisive.answer) if decisive and decisive.answer is not None else None,
                 comment=Concealed(decisive.comment) if decisive and decisive.comment is not None else None,
+                **signed_fields(decisive.signed if decisive else None),
             ),
             Assurance(row.assurance),
         )

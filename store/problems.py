@@ -32,3 +32,7 @@ class PeopleProblem(Problem):
 
 class AgentProblem(Problem):
     """An agent cannot be made or changed as asked."""
+
+
+class PolicyUnreadable(Problem):
+    """The policy in force is not what was activated, so nobody can say who may answer."""

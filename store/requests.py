@@ -9,9 +9,12 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from store import tables
 from store.card import Card, load_card
+from store.eligibility import asked_names
 from store.lifecycle import OPEN_STATES, Kind, Outcome, State
+from store.policy.demands import Condition
 from store.problems import DatabaseProblem
 from store.questions import Risk
+from store.signing.kept import SignedBy, signed_by
 
 HISTORY_PAGE = 50
 
@@ -26,8 +29,23 @@ class Consequence:
 
 
 @dataclass(frozen=True)
+class Vote:
+    """One person's answer among several. `said` is the answer in words."""
+
+    display_name: str
+    said: str
+    approves: bool
+    comment: str | None
+    authenticated_by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class RequestView:
-    """A request as reviewers may see it. No secret is ever in it: passwords stand as handles under `credentials`."""
+    """A request as reviewers may see it. No secret is ever in it: passwords stand as handles under `credentials`.
+
+    While it is open it says nothing of who has answered it: it is the same for everybody. See `store.votes.Standing`.
+    """
 
     request_id: str
     kind: Kind
@@ -59,6 +77,22 @@ class RequestView:
     consequences: tuple[Consequence, ...]
     card: Card
     card_sha256: str
+    escalated_at: datetime | None
+    """Since when those whom its rules escalate to may answer as well."""
+    votes: tuple[Vote, ...]
+    """Everybody's answers, where several were needed; empty while it is open."""
+    signed_by: tuple[SignedBy, ...]
+    """Who signed their answer with a passkey; empty while it is open."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the rules ask of the answer."""
+        return self.card.conditions
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Who is asked, as the rules name them; empty: everybody who may decide."""
+        return asked_names(self.card.conditions)
 
 
 # Built once: for what every call does, building the statement takes longer than running it.
@@ -132,7 +166,7 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _SHOWS = (
     select(tables.shows.c.request_id, tables.shows.c.display_name)
     .where(tables.shows.c.request_id.in_(_IDS))
-    .order_by(tables.shows.c.at)
+    .order_by(tables.shows.c.at, tables.shows.c.display_name)
 )
 _CONSEQUENCES = (
     select(tables.consequences).where(tables.consequences.c.request_id.in_(_IDS)).order_by(tables.consequences.c.at)
@@ -152,14 +186,48 @@ def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) 
     told: dict[str, list[Consequence]] = {}
     for row in connection.execute(_CONSEQUENCES, {"ids": ids}):
         told.setdefault(row.request_id, []).append(Consequence(row.at, row.result, row.details))
+    closed = [row.id for row in rows if row.state == State.CLOSED.value]
+    # Only what rules govern can have had several answers.
+    governed = [row.id for row in rows if row.state == State.CLOSED.value and row.card.get("conditions")]
+    votes = votes_of(connection, governed)
+    signed = signed_by(connection, closed)
     run = connection.execute(_RUNNING).scalar()
     return [
-        _view(row, tuple(seen.get(row.id, ())), tuple(told.get(row.id, ())), row.id in waiting, run) for row in rows
+        _view(
+            row,
+            tuple(seen.get(row.id, ())),
+            tuple(told.get(row.id, ())),
+            tuple(votes.get(row.id, ())),
+            tuple(signed.get(row.id, ())),
+            waiting=row.id in waiting,
+            run=run,
+        )
+        for row in rows
     ]
 
 
+def votes_of(connection: Connection, request_ids: Sequence[str]) -> dict[str, list[Vote]]:
+    """Everybody's answers to these requests, in their order. Of what is open they are nobody's to see."""
+    if not request_ids:
+        return {}
+    votes = tables.votes
+    found: dict[str, list[Vote]] = {}
+    query = select(votes).where(votes.c.request_id.in_(request_ids)).order_by(votes.c.log_position)
+    for row in connection.execute(query):
+        vote = Vote(row.display_name, row.said, row.approves, row.comment, row.authenticated_by, row.at)
+        found.setdefault(row.request_id, []).append(vote)
+    return found
+
+
 def _view(
-    row: Any, seen_by: tuple[str, ...], consequences: tuple[Consequence, ...], waiting: bool, run: str | None
+    row: Any,
+    seen_by: tuple[str, ...],
+    consequences: tuple[Consequence, ...],
+    votes: tuple[Vote, ...],
+    signed: tuple[SignedBy, ...],
+    *,
+    waiting: bool,
+    run: str | None,
 ) -> RequestView:
     unsettled = row.claimed_by is not None and row.delivered_at is None
     return RequestView(
@@ -190,4 +258,7 @@ def _view(
         consequences=consequences,
         card=load_card(row.card),
         card_sha256=row.card_sha256,
+        escalated_at=row.escalated_at,
+        votes=votes,
+        signed_by=signed,
     )

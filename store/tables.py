@@ -45,6 +45,9 @@ class ReviewerRow(SQLModel, table=True):
     role: str
     password_hash: str | None = None
     created_at: datetime = Field(sa_type=UtcTime)
+    origin: str = Field(default="setup", description="By which door it was made; see `store.people.accounts.Origin`.")
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcTime, description="Nobody signs in to it since then.")
+    reset_at: datetime | None = Field(default=None, sa_type=UtcTime, description="When its ways in were last revoked.")
 
 
 class PasskeyRow(SQLModel, table=True):
@@ -83,6 +86,33 @@ class SetupLinkRow(SQLModel, table=True):
     token_sha256: str = Field(primary_key=True)
     created_at: datetime = Field(sa_type=UtcTime)
     expires_at: datetime = Field(sa_type=UtcTime)
+
+
+class InvitationRow(SQLModel, table=True):
+    """A one-time link, to a new account or, where it names a reviewer, back into one that was reset."""
+
+    __tablename__ = "invitations"
+    token_sha256: str = Field(primary_key=True)
+    id: str = Field(unique=True)
+    username: str
+    role: str
+    reviewer_id: str | None = Field(default=None, foreign_key="reviewers.id", index=True)
+    made_by: str | None = Field(default=None, foreign_key="reviewers.id", description="None: the command line.")
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+
+
+class IdentityRow(SQLModel, table=True):
+    """An account of another provider with which a reviewer signs in."""
+
+    __tablename__ = "identities"
+    id: str = Field(primary_key=True)
+    reviewer_id: str = Field(foreign_key="reviewers.id", index=True)
+    identity_sha256: str = Field(unique=True, description="Of issuer and subject: the two that say who it is.")
+    issuer: str
+    label: str = Field(description="What the provider called the person then, for people to read.")
+    created_at: datetime = Field(sa_type=UtcTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class ReviewerTokenRow(SQLModel, table=True):
@@ -127,6 +157,9 @@ class RequestRow(SQLModel, table=True):
         Index("requests_key", "agent_id", "idempotency_key"),
         Index("requests_call", "agent_id", "call_id"),
         Index("requests_rate", "agent_id", "opened_at"),
+        Index("requests_past", "agent_id", "closed_at"),
+        Index("requests_followed", "follows"),
+        Index("requests_escalating", "state", "escalated_at", "escalates_at"),
     )
     id: str = Field(primary_key=True)
     kind: str
@@ -161,6 +194,11 @@ class RequestRow(SQLModel, table=True):
     claimed_by: str | None = Field(default=None, description="The call that the answer is being written to.")
     claimed_run: str | None = Field(default=None, description="The run of the server that it was claimed in.")
     delivered_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    escalates_at: datetime | None = Field(default=None, sa_type=UtcTime, description="When further people are asked.")
+    escalated_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    hidden_from: int | None = Field(
+        default=None, description="Where several must approve: from which log entry on those who decide do not read."
+    )
 
 
 class ShowRow(SQLModel, table=True):
@@ -172,6 +210,62 @@ class ShowRow(SQLModel, table=True):
     card_sha256: str = Field(primary_key=True)
     surface: str = Field(primary_key=True)
     display_name: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class VoteRow(SQLModel, table=True):
+    """One person's answer to a request that needs several; the last one, and the one that ended it, included."""
+
+    __tablename__ = "votes"
+    __table_args__ = (Index("votes_of_reviewer", "reviewer_id"),)
+    request_id: str = Field(primary_key=True, foreign_key="requests.id")
+    reviewer_id: str = Field(primary_key=True, foreign_key="reviewers.id")
+    display_name: str = Field(description="The name as it was then.")
+    option: str | None = Field(default=None, description="The button of the card; null for declining and asking back.")
+    approves: bool
+    said: str = Field(description="The answer in words, as it is shown once the request is closed.")
+    comment: str | None = Field(default=None, sa_column=Column(Text))
+    authenticated_by: str
+    log_position: int = Field(sa_column=Column(BigInteger, nullable=False))
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class DenialRow(SQLModel, table=True):
+    """How often an agent was denied for one reason since the log last said so."""
+
+    __tablename__ = "denials"
+    agent_id: str = Field(primary_key=True, foreign_key="agents.id")
+    why: str = Field(primary_key=True)
+    unrecorded: int
+    recorded_at: datetime = Field(sa_type=UtcTime)
+
+
+class SigningNonceRow(SQLModel, table=True):
+    """A statement that was handed out to be signed: one a session and request, used once; see `store.signing`."""
+
+    __tablename__ = "signing_nonces"
+    session_id: str = Field(primary_key=True)
+    request_id: str = Field(primary_key=True, foreign_key="requests.id")
+    reviewer_id: str = Field(foreign_key="reviewers.id")
+    passkey_id: str
+    statement: str = Field(sa_column=Column(Text, nullable=False))
+    origin: str
+    relying_party: str
+    expires_at: datetime = Field(sa_type=UtcTime)
+
+
+class SignatureRow(SQLModel, table=True):
+    """What a person's passkey signed of their answer to a request, to the letter."""
+
+    __tablename__ = "signatures"
+    request_id: str = Field(primary_key=True, foreign_key="requests.id")
+    reviewer_id: str = Field(primary_key=True, foreign_key="reviewers.id")
+    passkey_id: str
+    passkey_name: str = Field(description="The name as it was then.")
+    statement: str = Field(sa_column=Column(Text, nullable=False))
+    client_data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    authenticator_data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     at: datetime = Field(sa_type=UtcTime)
 
 
@@ -198,6 +292,33 @@ class TaskRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcTime)
 
 
+class PushSubscriptionRow(SQLModel, table=True):
+    """A browser of a reviewer that is told of new requests, and where to reach it; see `store.push`."""
+
+    __tablename__ = "push_subscriptions"
+    id: str = Field(primary_key=True)
+    reviewer_id: str = Field(foreign_key="reviewers.id", index=True)
+    endpoint_sha256: str = Field(unique=True)
+    endpoint: str = Field(sa_column=Column(Text, nullable=False))
+    p256dh: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    auth: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    name: str
+    created_at: datetime = Field(sa_type=UtcTime)
+    told_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    trouble: str | None = Field(default=None, description="Why the newest message did not get there.")
+    test_wanted: bool = Field(default=False, description="Its person asked for a message on trial.")
+
+
+class PushNoticeRow(SQLModel, table=True):
+    """That a browser was told of a request, until it was told how that ended."""
+
+    __tablename__ = "push_notices"
+    subscription_id: str = Field(primary_key=True, foreign_key="push_subscriptions.id")
+    request_id: str = Field(primary_key=True, foreign_key="requests.id")
+    alone: bool = Field(description="In a message of its own, which is taken back when the request ends.")
+    at: datetime = Field(sa_type=UtcTime)
+
+
 class CredentialRow(SQLModel, table=True):
     """A sealed secret; see `store.vault.sealing` for the bytes."""
 
@@ -213,6 +334,21 @@ class CredentialRow(SQLModel, table=True):
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class PolicyRow(SQLModel, table=True):
+    """A copy of the rules that was put in force; the newest by the log is the one that is."""
+
+    __tablename__ = "policies"
+    log_index: int = Field(
+        sa_column=Column(BigInteger, primary_key=True, autoincrement=False), description="The log entry that says so."
+    )
+    sha256: str
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    activated_at: datetime = Field(sa_type=UtcTime)
+    activated_by_id: str | None = Field(default=None, foreign_key="reviewers.id")
+    activated_by: str | None = Field(default=None, description="The name as it was then; None on the command line.")
+    via: str
 
 
 class RunRow(SQLModel, table=True):
@@ -280,14 +416,23 @@ reviewers = table_of(ReviewerRow)
 passkeys = table_of(PasskeyRow)
 sessions = table_of(SessionRow)
 setup_links = table_of(SetupLinkRow)
+invitations = table_of(InvitationRow)
+identities = table_of(IdentityRow)
 reviewer_tokens = table_of(ReviewerTokenRow)
 agents = table_of(AgentRow)
 agent_tokens = table_of(AgentTokenRow)
 requests = table_of(RequestRow)
 shows = table_of(ShowRow)
+votes = table_of(VoteRow)
+denials = table_of(DenialRow)
+signing_nonces = table_of(SigningNonceRow)
+signatures = table_of(SignatureRow)
 consequences = table_of(ConsequenceRow)
 tasks = table_of(TaskRow)
+push_subscriptions = table_of(PushSubscriptionRow)
+push_notices = table_of(PushNoticeRow)
 credentials = table_of(CredentialRow)
+policies = table_of(PolicyRow)
 runs = table_of(RunRow)
 probes = table_of(ProbeRow)
 log_entries = table_of(LogEntryRow)

@@ -35,6 +35,8 @@ BASE_DEPENDENCIES = {
     "pydantic",
     "python-multipart",
     "rfc8785",
+    "ruamel-yaml",
+    "segno",
     "sqlalchemy",
     "sqlmodel",
     "sse-starlette",
@@ -43,6 +45,8 @@ BASE_DEPENDENCIES = {
     "uvicorn",
     "webauthn",
 }
+# What is installed only by whoever wants it: assent[NAME].
+EXTRAS = {"oidc": {"authlib", "joserfc"}}
 PACKAGES = ("store", "review_web", "server")
 
 # What our code imports that another dependency brings along, by its own promise.
@@ -177,9 +181,25 @@ def imported_modules(source: str) -> set[str]:
 
 
 def test_our_code_imports_nothing_that_is_not_a_base_dependency() -> None:
-    undeclared = imported_distributions() - BASE_DEPENDENCIES - COMES_WITH.keys()
+    extras = set().union(*EXTRAS.values())
+    undeclared = imported_distributions() - BASE_DEPENDENCIES - COMES_WITH.keys() - extras
 
     assert undeclared == set()
+
+
+def test_the_extras_are_exactly_those_that_were_decided_on() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    named = {extra: {canonicalize_name(Requirement(text).name) for text in texts} for extra, texts in extras.items()}
+
+    assert named == EXTRAS
+
+
+def test_a_server_without_extras_imports_nothing_of_theirs() -> None:
+    modules = sorted(name.replace("-", "_") for names in EXTRAS.values() for name in names)
+    program = f"import sys, server.app, server.cli; print([name for name in {modules} if name in sys.modules])"
+    imported = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+
+    assert imported.stdout.strip() == "[]"
 
 
 def test_every_base_dependency_is_used() -> None:

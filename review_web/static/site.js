@@ -96,6 +96,42 @@ for (const box of document.querySelectorAll("textarea[data-original]")) {
   tell();
 }
 
+// Ready words for a refusal: they fill the comment, and send nothing.
+const comment = document.getElementById("comment");
+const presets = [...document.querySelectorAll("[data-preset]")];
+if (comment && presets.length) {
+  presets[0].closest(".presets").hidden = false;
+  for (const preset of presets) {
+    preset.addEventListener("click", () => {
+      const said = comment.value.trim();
+      const ready = presets.map((one) => one.textContent);
+      comment.value = !said || ready.includes(said) ? preset.textContent : `${said}\n${preset.textContent}`;
+      comment.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
+}
+
+// The browser's own words say that something is missing, and not what for.
+if (comment?.required) {
+  comment.addEventListener("invalid", () => comment.setCustomValidity("Say why you approve this. Refusing needs no reason."));
+  comment.addEventListener("input", () => comment.setCustomValidity(""));
+}
+
+// What was opened shows as opened, for as long as the card is on the screen.
+for (const link of document.querySelectorAll(".evidence a")) {
+  link.addEventListener("click", () => { link.closest("li").querySelector("[data-opened]").hidden = false; });
+}
+
+// A menu closes when something else is touched, and with Escape.
+for (const menu of document.querySelectorAll("details.menu")) {
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}
+
 // A second click on a slow line must not become a second answer.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
@@ -147,7 +183,10 @@ const keys = document.getElementById("keys");
 
 function move(step) {
   const rows = [...document.querySelectorAll("[data-row]")];
-  if (!rows.length) return;
+  if (!rows.length) {
+    document.querySelector(step > 0 ? "[data-next]" : "[data-previous]")?.click();
+    return;
+  }
   const here = rows.indexOf(document.activeElement);
   rows[here < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, here + step))].focus();
 }

@@ -1,5 +1,6 @@
 """`assent agent …`: the programs that ask."""
 
+import sys
 from typing import Annotated
 
 import anyio
@@ -18,18 +19,34 @@ def add(
     name: str,
     /,
     *,
-    owner: Annotated[str | None, Parameter(help="The person who answers for this agent.")] = None,
+    owner: Annotated[str | None, Parameter(help="The person who answers for it: an account, if it has one.")] = None,
     workflow: Annotated[str | None, Parameter(help="What its requests are grouped under.")] = None,
     shared: Shared = NO_FLAGS,
 ) -> None:
     """Print a new token for an agent. It is shown once; an agent that exists already gets a further one."""
     with opened(shared.settings()) as records:
 
-        async def added() -> tuple[Agent, str]:
-            return await records.agents.add(name, owner=owner, workflow=workflow)
+        async def added() -> tuple[str, bool]:
+            _, token = await records.agents.add(name, owner=owner, workflow=workflow)
+            return token, owner is None or await records.people.find(owner) is not None
 
-        _, token = anyio.run(added)
+        token, known = anyio.run(added)
+    if not known:
+        print(f"warning: there is no account named {owner}; no rule can hold it to that name", file=sys.stderr)
+        print(f"hint: assent user invite {owner}, or: assent agent owner {name} PERSON", file=sys.stderr)
     shared.answer({"token": token}, token)
+
+
+@agent.command(name="owner")
+def change_owner(name: str, person: str, /, *, shared: Shared = NO_FLAGS) -> None:
+    """Let another person, who has an account, answer for an agent."""
+    with opened(shared.settings()) as records:
+
+        async def changed() -> Agent:
+            return await records.agents.change_owner(name, person, by=None)
+
+        agent = anyio.run(changed)
+    shared.answer(_row(agent), f"{agent.name} belongs to {agent.owner} now")
 
 
 @agent.command(name="list")

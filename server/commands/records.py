@@ -9,6 +9,7 @@ from server.durable import open_database
 from store.agents import Agents
 from store.audit.inspection import Inspection
 from store.people import People
+from store.policy.policies import Policies
 from store.vault.credentials import Credentials
 
 
@@ -18,6 +19,7 @@ class Records:
     agents: Agents
     credentials: Credentials
     log: Inspection
+    policies: Policies
 
 
 @contextmanager
@@ -26,6 +28,8 @@ def opened(settings: Settings) -> Iterator[Records]:
     settings.home.create()
     database = open_database(settings)
     try:
-        yield Records(People(database), Agents(database), Credentials(database), Inspection(database))
+        yield Records(
+            People(database), Agents(database), Credentials(database), Inspection(database), Policies(database)
+        )
     finally:
         database.close()

@@ -34,6 +34,7 @@ def serve(
     tls_key: Annotated[Path | None, Parameter(help="The certificate's key in PEM.")] = None,
     trusted_proxy: Annotated[str | None, Parameter(help="Address of the proxy that does TLS.")] = None,
     log_level: Annotated[LogLevel | None, Parameter(help="How much to log.")] = None,
+    policy: Annotated[Path | None, Parameter(help="File in which rules are proposed.")] = None,
     shared: Shared = NO_FLAGS,
 ) -> None:
     """Run the server until it is told to stop. Agents connect to it, people decide on its page."""
@@ -46,6 +47,7 @@ def serve(
         tls_key=tls_key,
         trusted_proxy=trusted_proxy,
         log_level=log_level,
+        policy=policy,
     )
     configure(settings.log_level)
     check_certificate(settings)

@@ -42,6 +42,7 @@ def from_inside(settings: Settings, now: datetime) -> Report:
         lambda: place.copies(home),
         lambda: place.room(home.path),
         lambda: network.reach(settings),
+        lambda: network.phones(settings),
         lambda: network.proxy(settings),
         lambda: network.certificate(settings, now),
         lambda: _of_rows(database, now),

@@ -30,6 +30,29 @@ def reach(settings: Settings) -> list[Finding]:
     return []
 
 
+def phones(settings: Settings) -> list[Finding]:
+    """Whether people are told of new questions where they are."""
+    if not settings.push:
+        return [
+            note(
+                "push-off",
+                "Nobody's phone or browser is told of new questions: push is off.",
+                "Whoever does not look at the page learns of a question too late.",
+                "push = true, where the server may reach the internet (docs/phone.md)",
+            )
+        ]
+    if is_loopback(urlsplit(settings.page_url).hostname or ""):
+        return [
+            note(
+                "no-phones",
+                f"Browsers here can be told of new questions, phones cannot: {settings.page_url} is here only.",
+                "A phone shows notifications of a page that it can open, by https.",
+                "public_url, by Caddy or Tailscale: docs/phone.md",
+            )
+        ]
+    return []
+
+
 def proxy(settings: Settings) -> list[Finding]:
     found = []
     for part in filter(None, (settings.trusted_proxy or "").split(",")):

@@ -38,7 +38,7 @@ def access_to(home: Home, database: Path | None) -> Access:
         owner = UNKNOWN
     secrets = {
         "database": [database or home.database_file],
-        "keys": [home.key_file, home.log_key_file, home.passphrase_file],
+        "keys": [home.key_file, home.log_key_file, home.push_key_file, home.passphrase_file],
         "bridge secret": [home.bridge_secret_file],
     }
     running = recorded(home)

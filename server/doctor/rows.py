@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from server.doctor.findings import Finding, note, unsafe, weak
 from store import tables
-from store.accounts import DECIDING_ROLES
 from store.moments import from_text
+from store.people.accounts import DECIDING_ROLES
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 A field is an identifier, a number, a moment, a yes or no, or a word of ours. Text that people or agents wrote is never
 among them: it stands as `Concealed`, and becomes a salted reference in the entry (`name_ref`) beside a disclosure that
 can be erased. `Reference` names a text that an earlier entry concealed.
+
+One long list and no logic, in one file: it is read beside the table in section 9 of SPEC.md.
 """
 
 from dataclasses import dataclass
@@ -95,11 +97,12 @@ class ReviewerSignedIn(Event):
 
 @dataclass(frozen=True)
 class SessionEnded(Event):
-    """A browser session was ended by its person."""
+    """A browser session was ended: by its person, or by the admin `by`."""
 
     type = "session_ended"
     reviewer: str
     session: str
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,49 @@ class RequestShown(Event):
 
 
 @dataclass(frozen=True)
+class RequestVoted(Event):
+    """A person approved by this option, and the card asks for more persons than that. `answer` names the option."""
+
+    type = "request_voted"
+    request: str
+    reviewer: str
+    authenticated_by: str
+    surface: Surface
+    card: Text
+    answer: Text
+    comment: Text | None = None
+    passkey: str | None = None
+    statement: Text | None = None
+    client_data: Text | None = None
+    authenticator_data: str | None = None
+    signature: str | None = None
+
+
+@dataclass(frozen=True)
+class RequestEscalated(Event):
+    """Half of the time is gone: whom the card names for that may answer from now on, too."""
+
+    type = "request_escalated"
+    request: str
+    card: Text
+
+
+@dataclass(frozen=True)
+class RequestDenied(Event):
+    """A rule kept an agent from asking; `why` names the rule.
+
+    At most one entry a minute for an agent and a rule; `count` are the denials since the one before, this one included.
+    """
+
+    type = "request_denied"
+    agent: str
+    kind: Kind
+    why: Text
+    count: int
+    policy_sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class RequestClosed(Event):
     """How a request ended, and what that means. The fields of the decision are absent where nobody decided."""
 
@@ -150,6 +196,11 @@ class RequestClosed(Event):
     surface: Surface | None = None
     answer: Text | None = None
     comment: Text | None = None
+    passkey: str | None = None
+    statement: Text | None = None
+    client_data: Text | None = None
+    authenticator_data: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +273,74 @@ class AccountAdded(Event):
 
 
 @dataclass(frozen=True)
+class RoleChanged(Event):
+    """An account got another role. Here and below, `by` is the admin who did it; absent: the command line."""
+
+    type = "role_changed"
+    reviewer: str
+    role: str
+    by: str | None
+
+
+@dataclass(frozen=True)
+class AccountDisabled(Event):
+    """An account signs nobody in any more; its sessions and reading tokens ended."""
+
+    type = "account_disabled"
+    reviewer: str
+    by: str | None
+
+
+@dataclass(frozen=True)
+class AccountEnabled(Event):
+    """A disabled account can be signed in to again."""
+
+    type = "account_enabled"
+    reviewer: str
+    by: str | None
+
+
+@dataclass(frozen=True)
+class AccountReset(Event):
+    """Every way into an account was revoked: sessions, passkeys, password, reading tokens. A new link leads back in."""
+
+    type = "account_reset"
+    reviewer: str
+    by: str | None
+
+
+@dataclass(frozen=True)
+class InvitationMade(Event):
+    """A one-time link to a new account of this name and role; with `reviewer`, back into one that was reset."""
+
+    type = "invitation_made"
+    invitation: str
+    username: Text
+    role: str
+    expires_at: datetime
+    reviewer: str | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class InvitationUsed(Event):
+    """Somebody set a password, or linked an identity, by it: the account is theirs."""
+
+    type = "invitation_used"
+    invitation: str
+    reviewer: str
+
+
+@dataclass(frozen=True)
+class InvitationWithdrawn(Event):
+    """The link opens nothing any more."""
+
+    type = "invitation_withdrawn"
+    invitation: str
+    by: str | None
+
+
+@dataclass(frozen=True)
 class PasswordChanged(Event):
     """An account's password was set anew."""
 
@@ -250,11 +369,60 @@ class PasskeyRemoved(Event):
 
 
 @dataclass(frozen=True)
+class PasskeyRenamed(Event):
+    """A person calls a passkey otherwise."""
+
+    type = "passkey_renamed"
+    reviewer: str
+    passkey: str
+    name: Text
+
+
+@dataclass(frozen=True)
+class IdentityLinked(Event):
+    """An account of another provider signs this person in from now on. `identity` names it here."""
+
+    type = "identity_linked"
+    reviewer: str
+    identity: str
+    issuer: Text
+    subject: Text
+
+
+@dataclass(frozen=True)
+class IdentityUnlinked(Event):
+    """That account of another provider signs nobody in any more."""
+
+    type = "identity_unlinked"
+    reviewer: str
+    identity: str
+
+
+@dataclass(frozen=True)
 class ReviewerTokenAdded(Event):
     """A token that reads as this person."""
 
     type = "reviewer_token_added"
     reviewer: str
+
+
+@dataclass(frozen=True)
+class PushDeviceAdded(Event):
+    """A browser of this person's is told of new requests from now on."""
+
+    type = "push_device_added"
+    reviewer: str
+    device: str
+
+
+@dataclass(frozen=True)
+class PushDeviceRemoved(Event):
+    """It is told nothing any more. `by` says what ended it; see `store.push_ends.Ended`."""
+
+    type = "push_device_removed"
+    reviewer: str
+    device: str
+    by: str
 
 
 @dataclass(frozen=True)
@@ -297,6 +465,28 @@ class AgentRevoked(Event):
 
     type = "agent_revoked"
     agent: str
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentOwnerChanged(Event):
+    """Another person answers for an agent; without `owner`, nobody does."""
+
+    type = "agent_owner_changed"
+    agent: str
+    owner: Text | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class PolicyActivated(Event):
+    """Rules were put in force, by this admin or, without one, by whoever has the server's files."""
+
+    type = "policy_activated"
+    policy_sha256: str
+    policy: Text
+    via: str
+    reviewer: str | None
 
 
 @dataclass(frozen=True)

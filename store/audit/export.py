@@ -16,6 +16,7 @@ from store.audit.canonical import MAX_BYTES
 from store.audit.checkpoint import MAX_NOTE
 from store.audit.entry import Disclosure
 from store.audit.merkle import HASH_BYTES
+from store.audit.reviewer_keys import ReviewerKeys
 from store.audit.verify import LogFault, Verified, verify
 from store.problems import Problem
 
@@ -121,6 +122,7 @@ def verify_export(
     vkeys: Sequence[str],
     *,
     against: Sequence[str] = (),
+    reviewer_keys: ReviewerKeys | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verified:
     """Check a whole export with verifier keys that were got another way: its own proves nothing.
@@ -145,6 +147,7 @@ def verify_export(
         vkeys,
         disclosures=export.disclosures(),
         against=against,
+        reviewer_keys=reviewer_keys,
         stored=stored,
         progress=progress,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from store.audit import reading
+from store.audit.canonical import decode
 from store.audit.checkpoint import Checkpoint, parse_text
 from store.audit.entry import Disclosure
 from store.audit.events import LogExported, LogVerified
@@ -19,6 +20,7 @@ from store.audit.export import write_export
 from store.audit.merkle import Node, ProofProblem, inclusion_proof, leaf_hash, verify_inclusion
 from store.audit.proof import Proof, text
 from store.audit.reading import PAGE, SignedHead
+from store.audit.reviewer_keys import ReviewerKeys
 from store.audit.verify import LogFault, Verified, verify
 from store.database import Database, Transaction
 from store.problems import Problem
@@ -66,11 +68,13 @@ class Inspection:
         vkeys: Sequence[str] | None = None,
         *,
         against: Sequence[str] = (),
+        reviewer_keys: ReviewerKeys | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Verified:
         """Check the whole log, its stored hashes included, and record that it was checked.
 
-        `vkeys` are the keys to trust; without them the one that this home signs with.
+        `vkeys` are the keys to trust; without them the one that this home signs with. With `reviewer_keys`, what these
+        people signed must be signed with them.
 
         Raises:
             LogFault: the first thing that is wrong; nothing is recorded.
@@ -78,16 +82,33 @@ class Inspection:
         trusted = [self.verifier] if vkeys is None else vkeys
         with _unreadable():
             verified = self._database.read_now(
-                partial(_verify, vkeys=trusted, against=against, progress=progress),
+                partial(_verify, vkeys=trusted, against=against, reviewer_keys=reviewer_keys, progress=progress),
             )
         self._database.write_now(lambda transaction: transaction.record(LogVerified(verified.checkpoint.size)))
         return verified
+
+    def passkeys(self) -> dict[str, list[str]]:
+        """The public keys (COSE, base64) of every passkey that was ever registered, by the account's id.
+
+        Those that were removed since are among them: what was signed with them stays signed.
+        """
+        with _unreadable():
+            return self._database.read_now(_passkeys)
 
     def export(self, file: BinaryIO) -> Checkpoint:
         """Write the whole log as an export; the checkpoint that it ends with. Nothing leaves without an entry."""
         self._database.write_now(_record_export)
         with _unreadable():
             return self._database.read_now(lambda connection: _export(connection, file, self.verifier))
+
+
+def _passkeys(connection: Connection) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for _, data in _entries(connection):
+        # Most entries need not be read for this.
+        if b'"passkey_added"' in data and (entry := decode(data))["type"] == "passkey_added":
+            found.setdefault(entry["reviewer"], []).append(entry["public_key"])
+    return found
 
 
 class _StoredNodes:
@@ -117,6 +138,7 @@ def _verify(
     connection: Connection,
     vkeys: Sequence[str],
     against: Sequence[str],
+    reviewer_keys: ReviewerKeys | None,
     progress: Callable[[int], None] | None,
 ) -> Verified:
     head = _require_head(connection)
@@ -127,6 +149,7 @@ def _verify(
         vkeys,
         disclosures=_disclosures(connection),
         against=against,
+        reviewer_keys=reviewer_keys,
         stored=stored,
         progress=progress,
     )

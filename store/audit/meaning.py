@@ -4,21 +4,23 @@
 It remembers what is open in full, and of what has ended only how.
 """
 
-import json
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from store.audit.disclosed import approving_options, json_object
+from store.audit.quorum import Ballot, Quorum, quorum_of
+from store.audit.standing import MeaningProblem, Standing
+from store.audit.standing import require as _require
 from store.lifecycle import DECISIONS, Kind, Outcome, meaning
-from store.problems import Problem
+from store.names import fold
+
+__all__ = ["MeaningProblem", "Story"]
 
 Entry = Mapping[str, Any]
 Texts = Mapping[str, str]
 """The disclosed texts of one entry, by key; what was erased or not given is absent."""
-
-
-class MeaningProblem(Problem):
-    """An entry does not follow from those before it."""
 
 
 @dataclass
@@ -30,6 +32,7 @@ class _Open:
     card_ref: str
     expires_at: str
     approving: frozenset[str] | None
+    quorum: Quorum
     shown_to: set[str] = field(default_factory=set)
 
 
@@ -56,17 +59,23 @@ class Story:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._ended: dict[str, _Ended] = {}
-        self._roles: dict[str, str] = {}
+        self._standing = Standing()
+        self._names: dict[str, str] = {}
         self._agents: set[str] = set()
         self._credentials: dict[str, bool] = {}
+        self._policy: str | None = None
         self._running: set[str] = set()
         self._rules: Mapping[str, Callable[[Entry, Texts], None]] = {
             "server_started": self._server_started,
             "server_stopped": self._server_stopped,
-            "account_added": self._account_added,
             "agent_added": self._agent_added,
+            "policy_activated": self._policy_activated,
             "request_opened": self._request_opened,
+            "account_added": self._account_added,
+            "request_denied": self._request_denied,
             "request_shown": self._request_shown,
+            "request_escalated": self._request_escalated,
+            "request_voted": self._request_voted,
             "request_closed": self._request_closed,
             "answer_claimed": self._answer_claimed,
             "answer_delivered": self._answer_delivered,
@@ -87,8 +96,7 @@ class Story:
             MeaningProblem: it does not follow from those before it.
         """
         kind = entry["type"]
-        if kind != "account_added" and (reviewer := entry.get("reviewer")) is not None:
-            _require(reviewer in self._roles, f"no entry before it adds the account {reviewer}")
+        self._standing.take(entry)
         if kind != "agent_added" and (agent := entry.get("agent")) is not None:
             _require(agent in self._agents, f"no entry before it adds the agent {agent}")
         if (size := entry.get("size")) is not None:
@@ -107,12 +115,21 @@ class Story:
         self._running.discard(entry["instance"])
 
     def _account_added(self, entry: Entry, texts: Texts) -> None:
-        _require(entry["reviewer"] not in self._roles, f"the account {entry['reviewer']} was added before")
-        self._roles[entry["reviewer"]] = entry["role"]
+        if (name := texts.get("username_ref")) is not None:
+            self._names[entry["reviewer"]] = fold(name)
 
     def _agent_added(self, entry: Entry, texts: Texts) -> None:
         _require(entry["agent"] not in self._agents, f"the agent {entry['agent']} was added before")
         self._agents.add(entry["agent"])
+
+    def _policy_activated(self, entry: Entry, texts: Texts) -> None:
+        if (reviewer := entry.get("reviewer")) is not None:
+            self._standing.require_admin(reviewer)
+        text = texts.get("policy_ref")
+        if text is not None:
+            told = hashlib.sha256(text.encode()).hexdigest()
+            _require(told == entry["policy_sha256"], "its rules are not those that it names")
+        self._policy = entry["policy_sha256"]
 
     def _request_opened(self, entry: Entry, texts: Texts) -> None:
         request = entry["request"]
@@ -120,17 +137,39 @@ class Story:
         follows = entry.get("follows")
         _require(follows is None or follows in self._open or follows in self._ended, f"no entry opens {follows}")
         _require(entry["at"] < entry["expires_at"], f"{request} opens after its deadline")
-        card = _object(texts.get("card_ref"))
+        card = json_object(texts.get("card_ref"))
         if card is not None:
             said = (card.get("request_id"), card.get("kind"), card.get("expires_at"))
             _require(said == (request, entry["kind"], entry["expires_at"]), "its card is another request's")
+            in_force = card.get("policy_sha256") == self._policy
+            _require(in_force, f"the card of {request} is not made by the rules in force")
         self._open[request] = _Open(
             kind=entry["kind"],
             agent=entry["agent"],
             card_ref=entry["card_ref"],
             expires_at=entry["expires_at"],
-            approving=None if card is None else _approving(card),
+            approving=None if card is None else approving_options(card),
+            quorum=quorum_of(request, entry["kind"], card),
         )
+
+    def _request_denied(self, entry: Entry, texts: Texts) -> None:
+        _require(entry.get("policy_sha256") == self._policy, "it denies by rules that are not in force")
+        _require(entry["count"] > 0, "it denies nothing")
+
+    def _request_escalated(self, entry: Entry, texts: Texts) -> None:
+        request = self._still_open(entry)
+        _require(entry["card_ref"] == request.card_ref, f"what escalates is not the card of {entry['request']}")
+        _require(entry["at"] < request.expires_at, f"{entry['request']} escalates after its deadline")
+        request.quorum.escalate(entry)
+
+    def _request_voted(self, entry: Entry, texts: Texts) -> None:
+        request = self._still_open(entry)
+        _require(entry["card_ref"] == request.card_ref, f"what was voted on is not the card of {entry['request']}")
+        self._require_shown(entry, request)
+        ballot = self._ballot(entry, texts, approves=True)
+        if ballot.option is not None and request.approving is not None:
+            _require(ballot.option in request.approving, f"a vote for {entry['request']} approves nothing")
+        request.quorum.vote(ballot)
 
     def _request_shown(self, entry: Entry, texts: Texts) -> None:
         request = self._still_open(entry)
@@ -160,21 +199,40 @@ class Story:
         name = entry["request"]
         for needed in ("reviewer", "authenticated_by", "surface"):
             _require(needed in entry, f"a decision needs its field {needed}")
-        _require(entry["reviewer"] in request.shown_to, f"{entry['reviewer']} decides {name} and was not shown it")
-        self._require_deciding_role(entry)
-        _require(entry["at"] < request.expires_at, f"{name} is decided after its deadline")
+        self._require_shown(entry, request)
         answered = entry["outcome"] == Outcome.ANSWERED
         _require(answered == ("answer_ref" in entry), "an answer belongs to what was answered, and to nothing else")
         _require("comment_ref" in entry or entry["outcome"] != Outcome.RETURNED, "what is asked back has words")
+        ballot = self._ballot(entry, texts, approves=entry["may_proceed"])
+        request.quorum.check(ballot)
+        request.quorum.close(ballot)
         if not answered:
             return
         if request.kind != Kind.APPROVAL:
             _require(entry["may_proceed"], f"{name} was answered, and it says that the agent must not proceed")
             return
-        answer = _object(texts.get("answer_ref"))
+        answer = json_object(texts.get("answer_ref"))
         if answer is not None and request.approving is not None:
             approved = answer.get("decision") in request.approving
             _require(approved is entry["may_proceed"], f"what it means is not what was chosen on the card of {name}")
+
+    def _require_shown(self, entry: Entry, request: _Open) -> None:
+        name = entry["request"]
+        _require(entry["reviewer"] in request.shown_to, f"{entry['reviewer']} decides {name} and was not shown it")
+        self._require_deciding_role(entry)
+        _require(entry["at"] < request.expires_at, f"{name} is decided after its deadline")
+
+    def _ballot(self, entry: Entry, texts: Texts, *, approves: bool) -> Ballot:
+        answer = json_object(texts.get("answer_ref"))
+        option = None if answer is None else answer.get("decision")
+        return Ballot(
+            entry["reviewer"],
+            self._names.get(entry["reviewer"]),
+            option if isinstance(option, str) else None,
+            approves,
+            has_reason="comment_ref" in entry,
+            has_signature="signature" in entry,
+        )
 
     def _answer_claimed(self, entry: Entry, texts: Texts) -> None:
         ended = self._closed(entry)
@@ -222,30 +280,4 @@ class Story:
         return ended
 
     def _require_deciding_role(self, entry: Entry) -> None:
-        _require(self._roles[entry["reviewer"]] != "auditor", f"{entry['reviewer']} is an auditor, who decides nothing")
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise MeaningProblem(otherwise)
-
-
-def _object(text: str | None) -> dict[str, Any] | None:
-    """The JSON object that a disclosed text holds; None where there is none to look at."""
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise MeaningProblem("its disclosed text is not JSON") from problem
-    if not isinstance(value, dict):
-        raise MeaningProblem("its disclosed text is not a JSON object")
-    return value
-
-
-def _approving(card: Mapping[str, Any]) -> frozenset[str]:
-    """The ids of the card's buttons that permit the agent to go on."""
-    buttons = card.get("buttons")
-    if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
-        raise MeaningProblem("its card has no buttons")
-    return frozenset(str(button.get("id")) for button in buttons if button.get("approves") is True)
+        self._standing.require_decider(entry["reviewer"])

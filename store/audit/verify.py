@@ -14,16 +14,22 @@ from store.audit.checkpoint import Checkpoint, NoteProblem, open_note
 from store.audit.entry import SALT_BYTES, Disclosure, commitment
 from store.audit.meaning import MeaningProblem, Story
 from store.audit.merkle import Frontier, append, leaf_hash, root
+from store.audit.reviewer_keys import ReviewerKeys
 from store.audit.shape import REFERENCE, SHAPES, check_shape
+from store.audit.signatures import SignatureCounts, SignatureProblem, Signatures
 from store.problems import Problem
 
 StoredNode = Callable[[int, int], bytes | None]
 """The hash that was stored for the complete subtree (level, index), asked in the order in which they complete."""
 
 PROGRESS_EVERY = 10_000
+_NOTHING_SIGNED = SignatureCounts()
 
 # These name a text that an earlier entry concealed, whose disclosure stands there.
-_REFERRING = frozenset({("request_shown", "card_ref"), ("request_closed", "card_ref"), ("text_erased", "text_ref")})
+_REFERRING = frozenset(
+    {(f"request_{what}", "card_ref") for what in ("shown", "voted", "escalated", "closed")}
+    | {("text_erased", "text_ref")}
+)
 _CONCEALED = {
     kind: tuple(key for key in shape.forms if key.endswith(REFERENCE) and (kind, key) not in _REFERRING)
     for kind, shape in SHAPES.items()
@@ -48,6 +54,8 @@ class Verified:
     disclosed: int
     erased: int
     open_requests: int
+    signatures: SignatureCounts = _NOTHING_SIGNED
+    """Decisions that people signed with their passkeys."""
 
 
 def verify(
@@ -57,6 +65,7 @@ def verify(
     *,
     disclosures: Iterable[tuple[int, Disclosure]] | None = None,
     against: Sequence[str] = (),
+    reviewer_keys: ReviewerKeys | None = None,
     stored: StoredNode | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verified:
@@ -68,6 +77,7 @@ def verify(
         vkeys: the verifier keys that are trusted.
         disclosures: the texts, by the index of the entry that conceals each; None leaves them unchecked.
         against: signed checkpoints of this log that were kept elsewhere.
+        reviewer_keys: public keys of people that were got another way; what they sign must be signed with these.
         stored: hashes that were stored beside the entries; they tell which entry was changed.
         progress: told the number of entries now and then.
 
@@ -78,7 +88,8 @@ def verify(
     kept = sorted((_opened(one, vkeys, "the kept checkpoint") for one in against), key=lambda one: one.size)
     for one in kept:
         _check_same_log(one, newest)
-    reader = _Reader(newest, kept, stored, None if disclosures is None else _Texts(iter(disclosures)))
+    texts = None if disclosures is None else _Texts(iter(disclosures))
+    reader = _Reader(newest, kept, stored, texts, Signatures(newest.origin, reviewer_keys))
     for index, data in entries:
         try:
             reader.take(index, data)
@@ -93,12 +104,18 @@ class _Reader:
     """What is known of the log so far."""
 
     def __init__(
-        self, newest: Checkpoint, kept: Sequence[Checkpoint], stored: StoredNode | None, texts: "_Texts | None"
+        self,
+        newest: Checkpoint,
+        kept: Sequence[Checkpoint],
+        stored: StoredNode | None,
+        texts: "_Texts | None",
+        signatures: Signatures,
     ) -> None:
         self._newest = newest
         self._kept = list(kept)
         self._stored = stored
         self._texts = texts
+        self._signatures = signatures
         self._tree = Frontier()
         self._story = Story()
         self._continued: list[int] = []
@@ -120,7 +137,8 @@ class _Reader:
         texts = {} if self._texts is None else self._texts.of(index, entry)
         try:
             self._story.take(index, entry, texts)
-        except MeaningProblem as problem:
+            self._signatures.take(entry, texts)
+        except (MeaningProblem, SignatureProblem) as problem:
             raise LogFault(index, f"entry {index} ({entry['type']}) cannot be: {problem.message}") from problem
         self._check_kept()
 
@@ -148,7 +166,14 @@ class _Reader:
                 "not: proofs made of it are wrong",
             )
         disclosed, erased = (0, 0) if self._texts is None else self._texts.close()
-        return Verified(self._newest, tuple(self._continued), disclosed, erased, self._story.open_requests)
+        return Verified(
+            self._newest,
+            tuple(self._continued),
+            disclosed,
+            erased,
+            self._story.open_requests,
+            self._signatures.counts,
+        )
 
     def _compare(self, completed: Sequence[tuple[int, int, bytes]]) -> None:
         assert self._stored is not None

@@ -12,22 +12,27 @@ import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from argon2 import PasswordHasher
 
+from review_web.federation import Federation
 from review_web.sessions import cookie_name
 from review_web.settings import SiteSettings
 from review_web.site import create_site
 from store.agents import Agents
 from store.answers import Answer
+from store.asking import Limits
 from store.audit.checkpoint import LogKey
 from store.database import Database
-from store.deciding import Decided
+from store.deciding import Decided, Voted
 from store.desk import Desk
 from store.lifecycle import Surface
 from store.people import People, Reviewer, Role, SignIn
+from store.policy.active import Via, activate
 from store.questions import AnyQuestion
 from store.vault.keys import Key, KeyFile
 from tests.stage import signed_by
 
 PASSWORD = "a long walk by the sea"
+# Of the example in RFC 8291: a point that browsers take for the key of a push service's customer.
+PUSH_KEY = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 T = TypeVar("T")
 
 
@@ -70,8 +75,21 @@ class RunningSite:
 
         return self.call(asked)
 
-    def answer(self, request_id: str, answer: Answer, *, username: str = "mei", comment: str | None = None) -> None:
-        """The request answered by somebody else."""
+    def propose(self, rules: str) -> None:
+        """These rules, written into the file; nothing changes yet."""
+        assert self.settings.policy_file is not None
+        self.settings.policy_file.write_text(rules, encoding="utf-8")
+
+    def put_in_force(self, rules: str) -> None:
+        """These rules, for what is asked from now on."""
+        self.call(
+            lambda: self.database.write(lambda change: activate(change, rules, reviewer=None, via=Via.COMMAND_LINE))
+        )
+
+    def answer(
+        self, request_id: str, answer: Answer, *, username: str = "mei", comment: str | None = "Checked, and fine."
+    ) -> None:
+        """The request answered by somebody else, or their vote on it."""
         reviewer = self.reviewer(username)
 
         async def decided() -> None:
@@ -86,14 +104,18 @@ class RunningSite:
                 surface=Surface.RENDERED_PAGE,
                 authenticated_by="password",
             )
-            assert isinstance(decision, Decided), decision
+            assert isinstance(decision, Decided | Voted), decision
 
         self.call(decided)
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[RunningSite]:
-    """A server with nobody in it yet, until the block ends."""
+def running_site(
+    folder: Path,
+    limits: Limits | None = None,
+    federated: Callable[[SiteSettings, Database], Federation | None] = lambda settings, database: None,
+) -> Iterator[RunningSite]:
+    """A server with nobody in it yet, until the block ends. `federated` may give it a provider to sign in with."""
     listening = socket.create_server(("127.0.0.1", 0))
     host = f"assent.localhost:{listening.getsockname()[1]}"
     settings = SiteSettings(
@@ -102,13 +124,15 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         canonical_host=host,
         secure_cookies=False,
         version="1.2.3",
+        push_key=PUSH_KEY,
         password_over_plain_http_ok=False,
+        policy_file=folder / "policy.yaml",
     )
     database = Database.open(f"sqlite:///{folder / 'assent.db'}", signed_by(LogKey.generate("assent.test/log")))
     people = People(database, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     agents = Agents(database)
-    desk = Desk(database, KeyFile(Key(secrets.token_bytes(32)), folder / "key"))
-    app = create_site(desk, people, agents, settings)
+    desk = Desk(database, KeyFile(Key(secrets.token_bytes(32)), folder / "key"), limits)
+    app = create_site(desk, people, agents, settings, federated(settings, database))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     )

@@ -138,6 +138,86 @@ HOSTILE = AskApproval(
     timeout_seconds=3_600,
 )
 
+# What the picture in the README shows.
+README = AskApproval(
+    title="Deploy release 2.14.0 to production?",
+    description="One host at a time. Checkout is **read-only** for about 40 seconds.",
+    context="All 1,284 tests passed, and staging has run this build for six hours.",
+    risk=Risk.MEDIUM,
+    workflow="release",
+    timeout_seconds=2_470,
+)
+
+# The same release question as it was asked before.
+EARLIER = APPROVAL.model_copy(
+    update={
+        "title": "Deploy release 2.13.2 to production in eu-west-1?",
+        "description": (
+            "This replaces the running version **2.13.1** on all four hosts, one at a time.\n\n"
+            "- One database migration runs first: `0040_drop_cache`.\n"
+            "- Rolling back takes 6 minutes and keeps all orders."
+        ),
+    }
+)
+
+FINANCE_RULES = """\
+version: 1
+groups: {finance: [ana, mei], oncall: [otto]}
+rules:
+  - name: payments need two people
+    tool: ask_approval
+    workflow: payments
+    reviewers: [finance]
+    approvals: 2
+    timeout: 4h
+    not_owner: true
+    escalate: [oncall]
+  - name: releases are for those on call
+    tool: ask_approval
+    workflow: release
+    reviewers: [oncall]
+"""
+PROPOSED_RULES = """\
+version: 1
+groups: {finance: [ana, mei], oncall: [otto]}
+rules:
+  - name: payments need two people
+    tool: ask_approval
+    workflow: payments
+    reviewers: [finance]
+    approvals: 2
+    timeout: 2h
+    require: passkey
+    not_owner: true
+    escalate: [oncall]
+  - name: releases are for those on call
+    tool: ask_approval
+    workflow: release
+    reviewers: [oncall]
+  - name: what is risky is for Mei
+    risk: high
+    reviewers: [mei]
+    reason: required
+  - name: no passwords for scratch agents
+    tool: ask_form
+    agent: scratch-*
+    action: deny
+    reason: Ask the platform team for a credential.
+"""
+PASSKEY_RULES = """\
+version: 1
+rules:
+  - {name: releases are signed, tool: ask_approval, workflow: release, require: passkey}
+"""
+PAYMENT = AskApproval(
+    title="Pay invoice 2026-1107 of Nordwind GmbH?",
+    description="4,180.00 EUR to `DE02 1203 0000 0000 2020 51`, by SEPA transfer, today.",
+    context="The invoice came by mail on Monday and matches order 4711.",
+    risk=Risk.HIGH,
+    workflow="payments",
+    timeout_seconds=10_000,
+)
+
 _UNBROKEN = "x" * 180
 UNBROKEN = AskApproval(
     title=_UNBROKEN,

@@ -17,9 +17,11 @@ from typing import Literal
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from store.answers import AskedBack, Chosen, Declined, Filled, Selected, Written
+from store.people import Role
 from store.questions import AnyQuestion, AskApproval, AskTextInput, Risk
-from tests.browser import samples
+from tests.browser import cards, samples, staff
 from tests.browser.running_site import RunningSite, running_site
+from tests.push_station import Phone
 
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 Scheme = Literal["light", "dark"]
@@ -97,6 +99,38 @@ def _history(site: RunningSite) -> str:
     return "/history"
 
 
+def _rules(site: RunningSite) -> str:
+    site.reviewer("ana", Role.ADMIN)
+    cards.voted(site)
+    return "/policy"
+
+
+def _rules_proposed(site: RunningSite) -> str:
+    _rules(site)
+    site.propose(samples.PROPOSED_RULES)
+    return "/policy"
+
+
+def _rules_mistaken(site: RunningSite) -> str:
+    _rules(site)
+    site.propose(samples.PROPOSED_RULES.replace("[mei]", "[may]"))
+    return "/policy"
+
+
+def _phone(site: RunningSite) -> str:
+    ana = site.reviewer()
+
+    async def added() -> None:
+        devices = site.desk.devices
+        for number, name in enumerate(("Firefox on a Mac", "Chrome on Android")):
+            phone = Phone(f"https://push.example/{number}")
+            device = await devices.add(ana, phone.subscription, name=name)
+            await devices.tried(device, "the push service answered 403" if number else None)
+
+    site.call(added)
+    return "/phone"
+
+
 _LONG_ARGUMENT = AskApproval(
     title="Apply this change of the firewall?",
     description="The whole rule set:\n\n```\n"
@@ -116,11 +150,18 @@ SCENES = (
     Scene("inbox-1", _inbox(1)),
     Scene("inbox-12", _inbox(12)),
     Scene("inbox-200", _inbox(200)),
+    Scene("inbox-places", cards.places),
     Scene("card-approval", _asked(samples.APPROVAL)),
     Scene("card-critical", _asked(samples.CRITICAL)),
     Scene("card-selection", _asked(samples.SELECTION)),
     Scene("card-form", _asked(samples.FORM)),
     Scene("card-text", _asked(samples.TEXT)),
+    Scene("card-precedents", cards.with_precedents),
+    Scene("card-rounds", cards.rounds),
+    Scene("card-several", cards.several),
+    Scene("card-voted", cards.voted),
+    Scene("card-not-asked", cards.not_asked),
+    Scene("card-signing", cards.signing),
     Scene("card-hostile", _asked(samples.HOSTILE)),
     Scene("card-unbroken", _asked(samples.UNBROKEN)),
     Scene("card-300-lines", _asked(_LONG_ARGUMENT)),
@@ -128,8 +169,17 @@ SCENES = (
     Scene("receipt-refused", _refused),
     Scene("receipt-expired", _expired),
     Scene("receipt-answered", _answered),
+    Scene("receipt-votes", cards.all_votes),
     Scene("history", _history),
+    Scene("rules", _rules),
+    Scene("rules-proposed", _rules_proposed),
+    Scene("rules-mistaken", _rules_mistaken),
     Scene("account", lambda site: "/account"),
+    Scene("people", staff.people_page),
+    Scene("person", staff.person_page),
+    Scene("agents", staff.agents_page),
+    Scene("invitation", staff.invitation_page, signed_in=False),
+    Scene("phone", _phone),
     Scene("login", _login, signed_in=False),
     Scene("setup", lambda site: f"/setup?token={site.call(site.people.create_setup_link)}", signed_in=False),
     Scene("error", lambda site: _MISSING),
@@ -177,7 +227,16 @@ def picture(browser: Browser, scene: Scene, folder: Path) -> None:
 def picture_of_a_card(browser: Browser, folder: Path) -> None:
     """The picture in the README."""
     with tempfile.TemporaryDirectory() as home, running_site(Path(home)) as site:
-        request_id = site.ask(samples.APPROVAL)
+        earlier = samples.README.model_copy(
+            update={"title": samples.README.title.replace("2.14.0", "2.13.2"), "description": "One host at a time."}
+        )
+        for given, said in (
+            (Chosen("approve"), None),
+            (Chosen("reject"), "Not on a Friday."),
+            (Chosen("approve"), "Go."),
+        ):
+            site.answer(site.ask(earlier.model_copy(update={"idempotency_key": str(said)})), given, comment=said)
+        request_id = site.ask(samples.README)
         with site.desk.on_the_line(request_id), window(browser, (840, 900), "light") as context:
             cookie, secret = site.cookie(site.reviewer())
             context.add_cookies([{"name": cookie, "value": secret, "url": site.origin}])

@@ -1,8 +1,11 @@
 """Every page, judged by axe in light and dark; and 390 pixels wide without a sideways scroll."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Page, ViewportSize
 
+from store.answers import Chosen
 from tests.browser import samples
 from tests.browser.running_site import RunningSite
 from tests.browser.screens import SCENES, SCHEMES, Scene
@@ -39,6 +42,19 @@ def test_a_page_is_accessible_in_both_colours_and_fits_a_phone(
 def test_a_wide_card_is_accessible(site: RunningSite, windows: Windows) -> None:
     page = windows.open(bypass_csp=True)
     page.goto(f"{site.origin}/requests/{site.ask(samples.FORM)}")
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_card_that_was_answered_elsewhere_is_accessible(
+    site: RunningSite, windows: Windows, scheme: Literal["light", "dark"]
+) -> None:
+    page = windows.open(bypass_csp=True, viewport=PHONE, color_scheme=scheme, reduced_motion="reduce")
+    request_id = site.ask(samples.APPROVAL)
+    with page.expect_response(lambda response: "/events" in response.url):
+        page.goto(f"{site.origin}/requests/{request_id}")
+    site.answer(request_id, Chosen("reject"))
+    page.get_by_role("link", name="Show the receipt").wait_for()
     assert faults(page) == []
 
 

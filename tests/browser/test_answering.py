@@ -168,6 +168,7 @@ def test_a_double_click_sends_one_answer(site: RunningSite, open_card: OpenCard)
     page = open_card(request_id)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.get_by_label("Comment").fill("Tests are green.")
     page.get_by_role("button", name="Approve").dblclick(no_wait_after=True)
     expect(page.get_by_role("heading", name="Approved")).to_be_visible()
     assert len(sent) == 1

@@ -54,6 +54,7 @@ def test_an_answer_that_crosses_another_gets_the_receipt_of_the_first(site: Runn
     request_id = site.ask(samples.APPROVAL)
     page.goto(f"{site.origin}/requests/{request_id}")
     site.answer(request_id, Chosen("reject"), username="mei")
+    page.get_by_label("Comment").fill("Tests are green.")
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_text("Already answered by Mei.")).to_be_visible()
     expect(page.get_by_role("heading", name="Not approved")).to_be_visible()

@@ -130,8 +130,10 @@ def test_the_containers_are_confined(line: str) -> None:
     assert line in COMPOSE
 
 
-def test_the_settings_in_the_compose_file_are_settings_of_ours() -> None:
-    named = set(re.findall(r"^\s+ASSENT_([A-Z_]+):", COMPOSE, re.MULTILINE))
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.push.yaml"])
+def test_the_settings_in_the_compose_files_are_settings_of_ours(file: str) -> None:
+    text = (DEPLOY / file).read_text("utf-8")
+    named = set(re.findall(r"^\s+ASSENT_([A-Z_]+):", text, re.MULTILINE))
 
     assert named
     assert {name.lower() for name in named} <= set(PARSERS)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import Connection, text
 
+from review_web.federation import Federation
 from review_web.settings import SiteSettings
 from review_web.site import create_site
 from store.agents import Agents
@@ -163,8 +164,10 @@ def _rows(connection: Connection) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def open_world(database: Database, desk: Desk, agents: Agents, people: People) -> AsyncIterator[World]:
-    """Both sides on a free port, until the block ends."""
+async def open_world(
+    database: Database, desk: Desk, agents: Agents, people: People, federation: Federation | None = None
+) -> AsyncIterator[World]:
+    """Both sides on a free port, until the block ends; with `federation`, a provider to sign in with."""
 
     def site(host: str) -> Any:
         settings = SiteSettings(
@@ -175,7 +178,7 @@ async def open_world(database: Database, desk: Desk, agents: Agents, people: Peo
             version="1",
             password_over_plain_http_ok=False,
         )
-        return create_site(desk, people, agents, settings)
+        return create_site(desk, people, agents, settings, federation)
 
     async with serving(desk, agents, site) as running:
         yield World(running, people, agents, desk, database)

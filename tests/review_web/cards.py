@@ -45,6 +45,12 @@ async def send(browser: Browser, request_id: str, page: str, **form: str | Seque
     return answer.status_code, answer.text
 
 
+def text_of(page: str) -> str:
+    """The words of a page, as they are read."""
+    apart = re.sub(r"</(dt|dd|li|p|h\d)>", " ", page)
+    return " ".join(re.sub(r"<[^>]+>", "", apart).split())
+
+
 async def view_of(house: House, request_id: str) -> RequestView:
     view = await house.desk.view(request_id)
     assert view is not None

@@ -192,3 +192,40 @@ async def test_a_passkey_button_names_no_foreign_address(house: House) -> None:
     page = (await (await house.signed_in()).open("/account")).text
     assert 'data-passkey="add"' in page
     assert ORIGIN not in page
+
+
+# Passkeys
+
+
+async def passkey_of(house: House, username: str, name: str = "Laptop") -> str:
+    person = await house.people.find(username)
+    assert person is not None
+    passkey = await house.people.add_passkey(
+        person.id, credential_id=name.encode(), public_key=b"k", sign_count=0, name=name, transports=()
+    )
+    return passkey.id
+
+
+async def names_of(house: House, username: str) -> list[str]:
+    person = await house.people.find(username)
+    assert person is not None
+    return [passkey.name for passkey in await house.people.passkeys(person.id)]
+
+
+async def test_a_person_has_several_passkeys_and_names_each(house: House) -> None:
+    browser = await house.signed_in()
+    laptop, phone = await passkey_of(house, "ana"), await passkey_of(house, "ana", "Phone")
+    answer = await browser.send_form(f"/account/passkeys/{phone}/rename", {"name": " Old   phone "})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account?done=renamed")
+    assert await names_of(house, "ana") == ["Laptop", "Old phone"]
+    await browser.send_form(f"/account/passkeys/{laptop}/remove", {})
+    assert await names_of(house, "ana") == ["Old phone"]
+
+
+async def test_a_name_that_is_none_or_anothers_passkey_changes_no_name(house: House) -> None:
+    browser = await house.signed_in()
+    await house.signed_in("ben")
+    mine, bens = await passkey_of(house, "ana"), await passkey_of(house, "ben", "Bens")
+    assert (await browser.send_form(f"/account/passkeys/{mine}/rename", {"name": "  "})).status_code == 422
+    assert (await browser.send_form(f"/account/passkeys/{bens}/rename", {"name": "Mine"})).status_code == 404
+    assert (await names_of(house, "ana"), await names_of(house, "ben")) == (["Laptop"], ["Bens"])

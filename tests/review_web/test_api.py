@@ -60,6 +60,10 @@ async def test_the_list_holds_what_is_open(house: House) -> None:
                 "expires_at": "2026-11-23T09:00:00.000000Z",
                 "closed_at": None,
                 "agent_waiting": False,
+                "asked": [],
+                "answers_needed": 1,
+                "escalated_at": None,
+                "may_answer": True,
             }
         ],
         "before": None,

@@ -150,7 +150,7 @@ async def test_the_receipt_tells_what_came_of_it(house: House) -> None:
     agent = await house.agents.enrol("deploy-bot")
     await house.desk.report_consequence(agent, request_id, "done", "All four hosts run 2.14.0.")
     receipt = await open_card(browser, request_id)
-    assert "What came of it, says the agent" in receipt
+    assert "<dt>What came of it</dt><dd><strong><bdi>done</bdi></strong>, says the agent, 0 seconds after" in receipt
     assert "All four hosts run 2.14.0." in receipt
 
 

@@ -6,10 +6,13 @@ from review_web.inbox import groups_of
 from store.answers import Chosen
 from store.deciding import Decided
 from store.fields import Choice
+from store.inbox import WINDOW
 from store.lifecycle import Surface
 from store.people import Role
 from store.questions import AskApproval, AskSelection, Risk
 from tests.review_web.house import House
+from tests.stage import answer
+from tests.store.rules import in_force
 
 pytestmark = pytest.mark.anyio
 
@@ -122,3 +125,57 @@ async def test_an_agents_title_never_becomes_markup(house: House) -> None:
     assert "<b>bold" not in page
     assert "<i>w" not in page
     assert "U+202E" in page
+
+
+async def test_what_was_answered_and_what_others_are_asked_stands_below_ones_own(house: House) -> None:
+    browser = await house.signed_in()
+    await house.add("mei")
+    ana = await house.people.find("ana")
+    assert ana is not None
+    await in_force(
+        house.desk,
+        "name: two, workflow: pay, reviewers: [ana, mei], approvals: 2",
+        "name: m, workflow: m, reviewers: [mei]",
+    )
+    paid = await house.ask(AskApproval(title="Pay?", workflow="pay", timeout_seconds=60))
+    await house.ask(AskApproval(title="For Mei?", workflow="m", timeout_seconds=60))
+    await house.ask(AskApproval(title="Anybody?"))
+    await answer(house.desk, ana, paid, Chosen("approve"))
+    page = (await browser.open("/")).text
+    assert titles(page) == ["Anybody?", "Pay?", "For Mei?"]
+    assert (
+        page.index("Answered by you, waiting for others") < page.index("your answer is in") < page.index("Asked of oth")
+    )
+    assert "for <bdi>mei</bdi>" in page
+    assert "1 waits for your answer; 2 for others." in page
+    assert "<title>(1) Inbox" in page
+
+
+async def test_a_long_inbox_comes_in_windows_and_says_how_much_there_is(house: House) -> None:
+    browser = await house.signed_in()
+    for number in range(WINDOW + 3):
+        question = AskApproval(title=f"Question {number:03}", timeout_seconds=600 + number)
+        await house.ask(question, agent=f"agent-{number // 20}")
+    page = (await browser.open("/")).text
+    assert len(titles(page)) == WINDOW
+    assert "103 wait for your answer. Shown: 1 to 100" in " ".join(page.split())
+    more = re.search(r'<a href="(/\?after=[^"]+)" rel="next">Show the next 3</a>', page)
+    assert more
+    rest = (await browser.open(more[1].replace("&amp;", "&"))).text
+    assert titles(rest) == ["Question 100", "Question 101", "Question 102"]
+    assert 'rel="next"' not in rest
+    assert "From the start" in rest
+
+
+@pytest.mark.parametrize("query", ["after=req_1", "after=req_1&of=7", "after=&of=0", "after=req_1&of=0"])
+async def test_an_address_that_marks_nothing_shows_the_inbox_from_the_start(house: House, query: str) -> None:
+    browser = await house.signed_in()
+    await house.ask()
+    assert titles((await browser.open(f"/?{query}")).text) == ["Deploy to production?"]
+
+
+async def test_a_window_behind_the_last_request_leads_back_to_the_start(house: House) -> None:
+    browser = await house.signed_in()
+    last = await house.ask()
+    answer = await browser.open(f"/?after={last}&of=0")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")

@@ -11,11 +11,13 @@ from starlette.types import Message
 
 from review_web.sessions import cookie_name
 from store.answers import Chosen
-from store.deciding import Decided
+from store.deciding import Decided, Voted
 from store.lifecycle import Surface
 from store.moments import to_text
 from store.people import Session, SignIn
 from tests.review_web.house import HOST, House
+from tests.stage import answer
+from tests.store.rules import in_force
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +167,18 @@ async def test_an_open_card_hears_that_it_was_answered_elsewhere(house: House) -
         assert (await stream.next()).startswith(":")
         await decided(house, request_id)
         assert "Approved by Mei" in await stream.hears("data-card-closed")
+
+
+async def test_who_may_still_answer_hears_nothing_of_anothers_answer(house: House) -> None:
+    secret, session = await signed_in(house)
+    mei = await house.add("mei")
+    await in_force(house.desk, "name: two, reviewers: [ana, mei], approvals: 2")
+    request_id = await house.ask()
+    async with listening(house, f"page=card&request={request_id}", secret) as stream:
+        assert (await stream.next()).startswith(":")
+        assert isinstance(await answer(house.desk, mei, request_id, Chosen("approve")), Voted)
+        await house.people.end_session(session.reviewer.id, session.id)
+        assert (await stream.next()).startswith("event: signed-out")
 
 
 async def test_a_card_hears_nothing_of_other_requests(house: House) -> None:

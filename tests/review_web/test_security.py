@@ -95,7 +95,7 @@ async def test_every_answer_carries_the_headers(house: House, path: str) -> None
         "base-uri 'none'",
         "form-action 'self'",
         "require-trusted-types-for 'script'",
-        "trusted-types htmx",
+        "trusted-types htmx service-worker",
     ):
         assert rule in policy.split("; ")
     assert "unsafe" not in policy

@@ -54,3 +54,18 @@ def test_a_long_id_is_cut_to_its_end_and_a_short_one_is_not() -> None:
     assert words.short_id("req_0123456789abcdef") == "req_…89abcdef"
     assert words.short_id("req_12") == "req_12"
     assert words.short_id("plain") == "plain"
+
+
+def test_the_time_that_is_left_is_said_alone_and_never_below_nothing() -> None:
+    assert ">41 minutes</span>" in words.time_left(NOW + timedelta(minutes=41), NOW)
+    assert ">no time</span>" in words.time_left(NOW - timedelta(minutes=1), NOW)
+
+
+def test_a_moment_to_come_is_said_by_the_clock() -> None:
+    assert words.at(NOW + timedelta(minutes=41), NOW).startswith("at <time")
+    assert ">15:20 UTC</time>" in words.at(NOW + timedelta(minutes=41), NOW)
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 vote"), (2, "2 votes"), (1200, "1,200 votes")])
+def test_things_are_counted_in_words(number: int, said: str) -> None:
+    assert words.count(number, "vote") == said

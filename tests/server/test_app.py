@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from server.app import Application, Identity, build
 from server.config import Settings
 from server.home import Home
+from store.people import Role, SignIn
 
 pytestmark = pytest.mark.anyio
 HOST = "http://127.0.0.1:7420"
@@ -43,6 +44,35 @@ async def calling(application: Application, address: str = "127.0.0.1") -> Async
         transport = httpx2.ASGITransport(app=app, client=(address, 50000))
         async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
             yield client
+
+
+async def test_the_page_offers_notifications_under_a_key_that_stays_and_none_where_push_is_off(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+
+    async def offered(settings: Settings) -> str | None:
+        application = build(settings, Identity.new())
+        try:
+            async with calling(application) as client:
+                _, _, rest = (await signed_in_page(application, client, "/phone")).partition('data-key="')
+        finally:
+            application.close()
+        return rest.partition('"')[0] or None
+
+    assert await offered(Settings(home, push=False)) is None
+    assert not home.push_key_file.exists()
+    first = await offered(Settings(home))
+    assert first is not None
+    assert await offered(Settings(home)) == first
+
+
+async def signed_in_page(application: Application, client: httpx2.AsyncClient, path: str) -> str:
+    ana = await application.people.find("ana") or await application.people.add_reviewer("ana", role=Role.REVIEWER)
+    secret, _ = await application.people.open_session(ana, SignIn.PASSWORD)
+    headers = {"cookie": f"assent-7420={secret}", "host": "assent.localhost:7420", "accept": "text/html"}
+    answer = await client.get(path, headers=headers)
+    assert answer.status_code == 200
+    return answer.text
 
 
 async def test_health_names_version_and_instance(application: Application) -> None:

@@ -93,6 +93,7 @@ def test_the_answer_for_programs_names_the_checkpoint(begun: Cli) -> None:
         "texts": said["texts"],
         "erased": 0,
         "open_requests": 0,
+        "signatures": {"checked": 0, "trusted": 0, "erased": 0},
     }
     assert said["size"] >= 3
 

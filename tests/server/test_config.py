@@ -58,8 +58,12 @@ def test_every_setting_can_be_given_by_the_environment(name: str, home: Path, tl
         "vault_passphrase_file": "/words",
         "requests_per_minute": "7",
         "requests_per_hour": "70",
+        "policy": "/rules.yaml",
         "tasks": "False",
+        "push": "False",
+        "push_contact": "mailto:ops@a.example",
         "clients": "cursor=55,my-agent=forever",
+        "oidc": '{"issuer": "https://a.example", "client_id": "assent"}',
         **tls,
     }
     environ = {f"ASSENT_{key.upper()}": value for key, value in values.items()}

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,13 @@ def test_a_wide_proxy_is_weak_and_one_address_is_not() -> None:
         return [finding.name for finding in network.proxy(Settings(Home(Path("/h")), trusted_proxy=trusted))]
 
     assert (of("10.0.0.0/8"), of("10.0.0.5"), of("127.0.0.1")) == (["wide-proxy"], [], ["local-proxy"])
+
+
+def test_who_cannot_be_told_on_a_phone_is_noted_with_what_it_takes() -> None:
+    def of(**settings: Any) -> list[str]:
+        return [finding.name for finding in network.phones(Settings(Home(Path("/h")), **settings))]
+
+    assert (of(), of(push=False), of(public_url="https://a.example")) == (["no-phones"], ["push-off"], [])
 
 
 def test_a_certificate_that_is_none_is_unsafe(tmp_path: Path) -> None:

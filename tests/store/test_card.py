@@ -1,11 +1,14 @@
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from store.card import Card, canonical_sha256, fingerprint, load_card
+from store.policy.demands import Condition
 from store.questions import Risk
 from tests.stage import approval, form, selection, text_input
+from tests.store.rules import condition
 
 CARD = Card(
     request_id="req_1",
@@ -17,9 +20,72 @@ CARD = Card(
 )
 
 
-def test_a_card_survives_being_stored_with_the_same_hash() -> None:
-    assert load_card(CARD.content()) == CARD
-    assert load_card(CARD.content()).sha256 == CARD.sha256
+RULE = condition("finance", ["ben", "cara"], approvals=2, escalate_to=("ana",))
+GOVERNED = replace(
+    CARD, conditions=(RULE, condition()), escalates_at=CARD.opened_at + timedelta(minutes=30), policy_sha256="ab" * 32
+)
+
+
+@pytest.mark.parametrize("card", [CARD, GOVERNED])
+def test_a_card_survives_being_stored_with_the_same_hash(card: Card) -> None:
+    stored = json.loads(json.dumps(card.content()))
+    assert load_card(stored) == card
+    assert load_card(stored).sha256 == card.sha256
+
+
+def test_a_card_without_rules_is_what_it_was_before_there_were_any() -> None:
+    assert not CARD.content().keys() & {"conditions", "escalates_at", "escalates_to", "policy_sha256"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(GOVERNED, conditions=(RULE,)),
+        replace(GOVERNED, conditions=(condition(), RULE)),
+        replace(GOVERNED, escalates_at=None),
+        replace(GOVERNED, policy_sha256="cd" * 32),
+        *(
+            replace(GOVERNED, conditions=(other, condition()))
+            for other in (
+                replace(RULE, rule="treasury"),
+                replace(RULE, reviewers=("ben", "cara", "dan")),
+                replace(RULE, reviewers=None),
+                replace(RULE, groups=("finance",)),
+                replace(RULE, approvals=1),
+                replace(RULE, passkey=True),
+                replace(RULE, not_owner=True),
+                replace(RULE, reason_required=True),
+                replace(RULE, escalate_to=("dan",)),
+            )
+        ),
+    ],
+)
+def test_any_other_demand_makes_another_hash(other: Card) -> None:
+    assert other.sha256 != GOVERNED.sha256
+    assert load_card(other.content()) == other
+
+
+@pytest.mark.parametrize(
+    ("conditions", "needed", "several"),
+    [
+        ((), 1, False),
+        ((condition(),), 1, False),
+        ((condition(reviewers=["ben"]),), 1, False),
+        ((condition(reviewers=["ben"]), condition()), 1, False),
+        ((condition(reviewers=["ben"]), condition(reviewers=["cara"])), 1, True),
+        ((condition(), condition(approvals=3)), 3, True),
+    ],
+)
+def test_a_card_says_whether_one_answer_may_not_be_enough(
+    conditions: tuple[Condition, ...], needed: int, several: bool
+) -> None:
+    card = replace(CARD, conditions=conditions)
+    assert (card.answers_needed, card.needs_several) == (needed, several)
+
+
+def test_whom_the_rules_escalate_to_is_said_together() -> None:
+    card = replace(CARD, conditions=(condition(escalate_to=("cara", "ana")), condition(escalate_to=("ana", "ben"))))
+    assert card.escalates_to == ("ana", "ben", "cara")
 
 
 @pytest.mark.parametrize(

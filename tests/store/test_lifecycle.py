@@ -8,6 +8,7 @@ from store.lifecycle import (
     ImpossibleTransition,
     Outcome,
     State,
+    Transition,
     diagram,
     transition,
 )
@@ -17,8 +18,13 @@ def test_nothing_leaves_closed() -> None:
     assert not [old for old, _ in TRANSITIONS if old is State.CLOSED]
 
 
-def test_only_a_shown_request_can_be_decided() -> None:
-    assert [old for old, event in TRANSITIONS if event is Event.DECIDE] == [State.SHOWN]
+@pytest.mark.parametrize("event", [Event.DECIDE, Event.VOTE])
+def test_only_a_shown_request_can_be_decided_or_voted_on(event: Event) -> None:
+    assert [old for old, on in TRANSITIONS if on is event] == [State.SHOWN]
+
+
+def test_a_vote_leaves_the_request_open() -> None:
+    assert TRANSITIONS[State.SHOWN, Event.VOTE] == Transition(State.SHOWN)
 
 
 @pytest.mark.parametrize("event", [Event.EXPIRE, Event.WITHDRAW, Event.SHOW])
@@ -43,6 +49,7 @@ def test_all_rows_of_an_event_lead_to_the_same_place(event: Event) -> None:
         (Event.DECIDE, Outcome.EXPIRED),
         (Event.DECIDE, None),
         (Event.SHOW, Outcome.ANSWERED),
+        (Event.VOTE, Outcome.ANSWERED),
     ],
 )
 def test_an_outcome_that_an_event_cannot_bring_about_is_refused(event: Event, outcome: Outcome | None) -> None:

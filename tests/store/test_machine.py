@@ -1,7 +1,9 @@
-"""Three agents, two reviewers, a clock, crashes: whatever happens in whatever order, the same promises hold.
+"""Three agents, three reviewers, rules, a clock, crashes: whatever happens in whatever order, the same promises hold.
 
 Hypothesis makes up the runs. A model that knows nothing of SQL says what each step must come to; after every step the
 rows are compared with it, and after every run the log is verified and its story compared with the rows.
+
+One file, long as it is: the model and its steps are only understood together.
 """
 
 import asyncio
@@ -31,10 +33,12 @@ from store.audit.canonical import decode
 from store.audit.checkpoint import LogKey
 from store.audit.verify import verify
 from store.database import Database
-from store.deciding import Conflict, Decided, NotSeen
+from store.deciding import Conflict, Decided, NotAllowed, NotSeen, Voted
 from store.desk import Desk
 from store.lifecycle import DECISIONS, Outcome, State, Surface
 from store.people import People, Reviewer, Role
+from store.people.administration import Administration
+from store.policy.active import Via
 from store.runs import Runs
 from store.vault.keys import KeyFile, open_key_file
 from tests.stage import FakeClock, approval, signed_by
@@ -55,12 +59,19 @@ STEPS = int(os.environ.get("MACHINE_STEPS", "40"))
 T = TypeVar("T")
 some = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 5, 8, 13])
 """Which of many, counted from the newest: what goes wrong, goes wrong where much happens to one."""
-whose = st.sampled_from([0, 0, 0, 0, 1, 2])
+whose = st.sampled_from([0, 0, 0, 1, 1, 2])
+who = st.integers(0, 2)
+RULES = """
+version: 1
+rules:
+  - {name: two people, tool: ask_approval, agent: billing-bot, approvals: 2}
+  - {name: one person, tool: ask_approval, agent: mail-bot, reviewers: [ben], escalate: [ana]}
+"""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A home as every run finds it: the accounts and the agents are there, nothing was asked."""
+    """A home as every run finds it: accounts, agents and rules are there, nothing was asked."""
 
     folder: Path
     signer: LogKey
@@ -77,11 +88,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     async def cast() -> tuple[tuple[Agent, ...], tuple[Reviewer, ...]]:
         people = People(database, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         agents = [(await Agents(database).add(name))[0] for name in ("deploy-bot", "billing-bot", "mail-bot")]
-        return tuple(agents), tuple([await people.add_reviewer(name, role=Role.REVIEWER) for name in ("ana", "ben")])
+        reviewers = [await people.add_reviewer(name, role=Role.REVIEWER) for name in ("ana", "ben", "cara")]
+        await Desk(database, keys).policies.activate(RULES, reviewer=None, via=Via.COMMAND_LINE)
+        return tuple(agents), tuple(reviewers)
 
+    keys = open_key_file(folder / "vault.key", make=True)
     agents, reviewers = asyncio.run(cast())
     database.close()
-    return Stage(folder, signer, open_key_file(folder / "vault.key", make=True), agents, reviewers)
+    return Stage(folder, signer, keys, agents, reviewers)
 
 
 @dataclass
@@ -94,6 +108,7 @@ class Known:
     key: str | None
     call: str | None
     expires_at: datetime
+    half_time: datetime
     ticket: Ticket
     seen_by: set[str] = field(default_factory=set)
     outcome: Outcome | None = None
@@ -104,12 +119,35 @@ class Known:
     delivered: bool = False
     told: int = 0
     order: int = UNENDED
+    approved_by: list[str] = field(default_factory=list)
+    """Who approved, and did not end it with that."""
+    escalated: bool = False
+
+    @property
+    def needed(self) -> int:
+        return 2 if self.agent.name == "billing-bot" else 1
+
+    def asks(self, name: str) -> bool:
+        return self.agent.name != "mail-bot" or name == "ben" or (name == "ana" and self.escalated)
 
     @property
     def state(self) -> State:
         if self.outcome is not None:
             return State.CLOSED
         return State.SHOWN if self.seen_by else State.PENDING
+
+
+@dataclass
+class Account:
+    """What the model knows of a reviewer's account."""
+
+    role: Role = Role.REVIEWER
+    disabled: bool = False
+    reset_at: datetime | None = None
+
+    @property
+    def may_decide(self) -> bool:
+        return self.role is not Role.AUDITOR and not self.disabled
 
 
 class Refused(Exception):
@@ -129,6 +167,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.requests: list[Known] = []
         self.tickets: list[Ticket] = []
+        self.accounts = {reviewer.id: Account() for reviewer in self.stage.reviewers}
         self.run_number = 0
         self.start()
 
@@ -168,6 +207,17 @@ class Machine(RuleBasedStateMachine):
         for known in due:
             self.close(known, Outcome.EXPIRED)
 
+    @rule()
+    def escalate(self) -> None:
+        due = [known for known in self.requests if self.due_to_escalate(known)]
+        assert self.do(self.desk.escalate_due()) == len(due)
+        for known in due:
+            known.escalated = True
+
+    def due_to_escalate(self, known: Known) -> bool:
+        rule = known.agent.name == "mail-bot" and not known.escalated
+        return rule and self.end_of(known) is None and known.half_time <= self.clock.now
+
     # The agents
 
     @rule(
@@ -190,8 +240,9 @@ class Machine(RuleBasedStateMachine):
         self.tickets.append(ticket)
         if expected is None:
             assert ticket.request_id not in {known.id for known in self.requests}
-            expires = self.clock.now + timedelta(seconds=timeout)
-            self.requests.append(Known(ticket.request_id, asks, title, key, call, expires, ticket))
+            life = timedelta(seconds=timeout)
+            expires, half = self.clock.now + life, self.clock.now + life / 2
+            self.requests.append(Known(ticket.request_id, asks, title, key, call, expires, half, ticket))
             return
         assert ticket.request_id == expected.id
         assert ticket.reads or not reads
@@ -311,17 +362,46 @@ class Machine(RuleBasedStateMachine):
 
     # The reviewers
 
+    @rule(reviewer=who, role=st.sampled_from([Role.REVIEWER, Role.REVIEWER, Role.AUDITOR]))
+    def change_role(self, reviewer: int, role: Role) -> None:
+        name = self.stage.reviewers[reviewer].id
+        self.do(Administration(self.database).change_role(name, role, by=None))
+        self.accounts[name].role = role
+
+    @rule(reviewer=who)
+    def disable_or_enable(self, reviewer: int) -> None:
+        name, rules = self.stage.reviewers[reviewer].id, Administration(self.database)
+        disabled = self.accounts[name].disabled
+        self.do(rules.enable(name, by=None) if disabled else rules.disable(name, by=None))
+        self.accounts[name].disabled = not disabled
+
+    @rule(reviewer=st.sampled_from([2, 2, 2, 2, 1]))
+    def reset_account(self, reviewer: int) -> None:
+        name = self.stage.reviewers[reviewer].id
+        if self.accounts[name].disabled:
+            return  # it would have to be enabled first
+        self.do(Administration(self.database).reset(name, by=None))
+        self.accounts[name].reset_at = self.clock.now
+
+    def may_approve(self, known: Known, reviewer: Reviewer) -> bool:
+        return known.needed == 1 or self.counts_among_several(reviewer.id)
+
+    def counts_among_several(self, reviewer_id: str) -> bool:
+        account = self.accounts[reviewer_id]
+        fresh = account.reset_at is not None and self.clock.now < account.reset_at + timedelta(days=1)
+        return account.may_decide and not fresh
+
     @precondition(lambda self: self.requests)
-    @rule(reviewer=st.integers(0, 1), request=some, surface=st.sampled_from(Surface))
+    @rule(reviewer=who, request=some, surface=st.sampled_from(Surface))
     def show(self, reviewer: int, request: int, surface: Surface) -> None:
         known, looks = self.pick(request), self.stage.reviewers[reviewer]
         view = self.do(self.desk.show(looks, known.id, surface))
         assert view is not None
-        if self.end_of(known) is None:
+        if self.end_of(known) is None and self.accounts[looks.id].may_decide:
             known.seen_by.add(looks.id)
 
     @precondition(lambda self: self.requests)
-    @rule(reviewer=st.integers(0, 1), request=some, answer=st.sampled_from([YES, YES, NO, Declined(), BACK]))
+    @rule(reviewer=who, request=some, answer=st.sampled_from([YES, YES, NO, Declined(), BACK]))
     def decide(self, reviewer: int, request: int, answer: Answer) -> None:
         known, decides = self.pick(request), self.stage.reviewers[reviewer]
         view = self.do(self.desk.view(known.id))
@@ -338,17 +418,49 @@ class Machine(RuleBasedStateMachine):
                 authenticated_by="password",
             )
         )
-        if end is not None:
+        known.escalated = known.escalated or self.due_to_escalate(known)
+        counted = [one for one in known.approved_by if self.counts_among_several(one)]
+        if not self.accounts[decides.id].may_decide:
+            assert isinstance(decision, NotAllowed)
+        elif end is not None:
             assert isinstance(decision, Conflict)
             assert decision.view.outcome is end
         elif decides.id not in known.seen_by:
             assert isinstance(decision, NotSeen)
+        elif decides.id in known.approved_by:
+            assert isinstance(decision, Conflict)
+            assert decision.view.outcome is None
+        elif not known.asks(decides.username) or (answer == YES and not self.may_approve(known, decides)):
+            assert isinstance(decision, NotAllowed)
+        elif answer == YES and len(counted) + 1 < known.needed:
+            assert isinstance(decision, Voted)
+            assert decision.still_needed == 1
+            known.approved_by.append(decides.id)
         else:
             assert isinstance(decision, Decided)
             self.close(known, ENDS[answer], may_proceed=answer == YES)
 
     @precondition(lambda self: self.requests)
-    @rule(reviewer=st.integers(0, 1), request=some, answer=st.sampled_from([YES, NO]), delivered=st.booleans())
+    @rule(first=who, second=who, request=some, answer=st.sampled_from([YES, YES, NO]), meanwhile=st.integers(0, 5))
+    def answer_together(self, first: int, second: int, request: int, answer: Answer, meanwhile: int) -> None:
+        """Two people, or one person twice, one after the other; the first account may change in between."""
+        for reviewer in (first, second):
+            self.show(reviewer, request, Surface.RENDERED_PAGE)
+        self.decide(first, request, YES)
+        self.every_promise_holds()
+        match meanwhile:
+            case 0:
+                self.reset_account(first)
+            case 1:
+                self.change_role(first, Role.AUDITOR)
+            case 2:
+                self.disable_or_enable(first)
+            case _:
+                pass
+        self.decide(second, request, answer)
+
+    @precondition(lambda self: self.requests)
+    @rule(reviewer=who, request=some, answer=st.sampled_from([YES, NO]), delivered=st.booleans())
     def carry_through(self, reviewer: int, request: int, answer: Answer, delivered: bool) -> None:
         """The usual course, in one go: steps alone seldom come in this order."""
         self.show(reviewer, request, Surface.RENDERED_PAGE)
@@ -381,7 +493,11 @@ class Machine(RuleBasedStateMachine):
         for row in rows:
             approved = row.outcome == Outcome.ANSWERED and row.answer["approved"]
             assert row.may_proceed is approved, "something other than an approving answer lets an agent proceed"
-            assert not approved or row.decided_by_id in self.known(row.id).seen_by, "somebody decided unseen"
+            known = self.known(row.id)
+            assert not approved or row.decided_by_id in known.seen_by, "somebody decided unseen"
+            people = {row.decided_by_id, *known.approved_by}
+            assert not approved or len(people) >= known.needed, "too few people let an agent proceed"
+            assert not approved or all(known.asks(self.name_of(one)) for one in people), "somebody else was asked"
 
     def compare(self, rows: dict[str, Any]) -> None:
         assert set(rows) == {known.id for known in self.requests}
@@ -396,6 +512,7 @@ class Machine(RuleBasedStateMachine):
             assert row.claimed_by == (None if known.claimed is None else known.claimed.attachment)
             assert (row.delivered_at is not None) is known.delivered
             assert row.call_id == known.call
+            assert (row.escalated_at is not None) is known.escalated
 
     @precondition(lambda self: self.requests)
     @rule(request=some)
@@ -406,6 +523,9 @@ class Machine(RuleBasedStateMachine):
         assert view is not None
         unsettled, here = known.claimed is not None and not known.delivered, known.claimed_run == self.run_number
         assert (view.on_its_way, view.delivery_unknown) == (unsettled and here, unsettled and not here)
+
+    def name_of(self, reviewer_id: str) -> str:
+        return next(one.username for one in self.stage.reviewers if one.id == reviewer_id)
 
     def known(self, request_id: str) -> Known:
         return next(known for known in self.requests if known.id == request_id)
@@ -434,7 +554,14 @@ class Machine(RuleBasedStateMachine):
 
         assert self.database.read_now(told) == {
             row.id: Story(
-                row.state, row.outcome, row.may_proceed, row.closed_index, row.claimed_by, row.delivered_at is not None
+                row.state,
+                row.outcome,
+                row.may_proceed,
+                row.closed_index,
+                row.claimed_by,
+                row.delivered_at is not None,
+                row.escalated_at is not None,
+                self.known(row.id).approved_by,
             )
             for row in self.rows()
         }
@@ -450,6 +577,8 @@ class Story:
     closed_index: int | None = None
     claimed_by: str | None = None
     delivered: bool = False
+    escalated: bool = False
+    approved_by: list[str] = field(default_factory=list)
 
 
 def stories(entries: Iterator[tuple[int, dict[str, Any]]]) -> dict[str, Story]:
@@ -462,7 +591,13 @@ def stories(entries: Iterator[tuple[int, dict[str, Any]]]) -> dict[str, Story]:
             case "request_shown":
                 told[entry["request"]].state = "shown"
             case "request_closed":
-                told[entry["request"]] = Story("closed", entry["outcome"], entry["may_proceed"], index)
+                story = told[entry["request"]]
+                story.state, story.outcome, story.may_proceed = "closed", entry["outcome"], entry["may_proceed"]
+                story.closed_index = index
+            case "request_escalated":
+                told[entry["request"]].escalated = True
+            case "request_voted":
+                told[entry["request"]].approved_by.append(entry["reviewer"])
             case "answer_claimed":
                 told[entry["request"]].claimed_by = entry["call"]
             case "answer_released":

@@ -12,7 +12,7 @@ from tests.stage import FakeClock, answered
 
 pytestmark = pytest.mark.anyio
 
-DEPLOY = {"title": "Deploy 1.4 to production?", "context": "All tests pass.", "risk": "high"}
+DEPLOY = {"title": "Deploy 1.4 to production?", "context": "All tests pass.", "risk": "medium"}
 FIELDS = [
     {"name": "text"},
     {"name": "textarea", "type": "textarea"},

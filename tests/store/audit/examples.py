@@ -114,13 +114,17 @@ def begin(writer: Writer) -> None:
     writer.write(ReviewerSignedIn("rev_1", "ses_1", "password"))
 
 
-def open_request(writer: Writer, name: str, *, kind: Kind = Kind.APPROVAL, follows: str | None = None) -> Reference:
+def open_request(
+    writer: Writer, name: str, *, kind: Kind = Kind.APPROVAL, follows: str | None = None, **more: object
+) -> Reference:
+    """`more` are further members of the card."""
     expires_at = writer.now + timedelta(seconds=60)
     card = {
         "request_id": name,
         "kind": kind.value,
         "expires_at": expires_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "buttons": [{"id": "approve", "approves": True}, {"id": "reject", "approves": False}],
+        **more,
     }
     opened = RequestOpened(
         name, kind, "agt_1", Concealed(json.dumps(card)), Concealed(f"print of {name}"), expires_at, follows

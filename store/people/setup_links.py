@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select
 
 from store import tables
-from store.accounts import NewAccount, Reviewer, count, insert_account
 from store.audit.events import SetupLinkMade, SetupLinkUsed
 from store.database import Transaction
 from store.identifiers import secret_sha256
+from store.people.accounts import NewAccount, Reviewer, count, insert_account
 from store.problems import PeopleProblem
 
 LIFE = timedelta(minutes=15)
@@ -29,7 +29,7 @@ def create(transaction: Transaction, token: str) -> None:
         AlreadySetUp
     """
     if count(transaction.connection):
-        raise AlreadySetUp("there is an account already", "Sign in with it, or add one with `assent user add NAME`.")
+        raise AlreadySetUp("there is an account already", "Sign in with it, or use `assent user invite NAME`.")
     void(transaction)
     transaction.connection.execute(
         insert(tables.setup_links).values(

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from store import tables
-from store.accounts import Reviewer, reviewer_of
 from store.audit.events import ReviewerSignedIn, ReviewerTokenAdded, SessionEnded, SignInsFailed
 from store.database import Transaction
 from store.identifiers import new_id, secret_sha256
+from store.people.accounts import AccountClosed, Reviewer, require_unchanged, reviewer_of, reviewer_with_id
 from store.signals import PEOPLE
 
 SESSION_IDLE = timedelta(hours=12)
@@ -25,6 +25,16 @@ class SignIn(StrEnum):
     PASSWORD = "password"
     PASSKEY = "passkey"
     SETUP = "setup"
+    INVITATION = "invitation"
+    OIDC = "oidc"
+    """By another provider, which may have asked nobody: whoever is signed in there comes straight back."""
+    OIDC_FRESH = "oidc_fresh"
+    """By another provider that was told to ask the person anew, and says that it did."""
+
+    @property
+    def words(self) -> str:
+        """As it reads after "signed in by"."""
+        return "another provider" if self in (SignIn.OIDC, SignIn.OIDC_FRESH) else self.value
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,22 @@ class Session:
     client: str
 
     def is_live(self, now: datetime) -> bool:
-        return now < self.expires_at and now < self.last_seen_at + SESSION_IDLE
+        awake = now < self.expires_at and now < self.last_seen_at + SESSION_IDLE
+        return awake and self.reviewer.disabled_at is None
+
+
+def held(secret: str, holder: str | None) -> str:
+    """A cookie's secret that opens its session only from this holder's hands: what is hashed in its place."""
+    return secret if holder is None else f"{secret}\0{holder}"
 
 
 def open_session(transaction: Transaction, reviewer: Reviewer, method: SignIn, client: str, secret: str) -> Session:
+    """Sign in whoever was proved to be `reviewer`.
+
+    Raises:
+        AccountClosed: the account was disabled or reset since.
+    """
+    require_unchanged(transaction.connection, reviewer)
     now = transaction.now
     session = Session(new_id("ses"), reviewer, method, now, now + SESSION_LIFE, now, client.strip()[:200])
     transaction.connection.execute(
@@ -83,16 +105,36 @@ def keep_awake(transaction: Transaction, session_id: str) -> None:
     )
 
 
-def end_session(transaction: Transaction, reviewer_id: str, session_id: str) -> bool:
+def require_open(connection: Connection, session_id: str) -> None:
+    """What a person asks for at a session happens only if that session did not end while the change waited.
+
+    Raises:
+        AccountClosed
+    """
+    sessions = tables.sessions.c
+    if connection.execute(select(sessions.id).where(sessions.id == session_id)).first() is None:
+        raise AccountClosed("this session has ended, and nothing was changed", "Sign in again.")
+
+
+def end_session(transaction: Transaction, reviewer_id: str, session_id: str, by: str | None = None) -> bool:
+    """End it; `by` is the admin who does, None its own person."""
     sessions = tables.sessions
     ended = transaction.connection.execute(
         delete(sessions).where(sessions.c.id == session_id, sessions.c.reviewer_id == reviewer_id)
     )
     if ended.rowcount != 1:
         return False
-    transaction.record(SessionEnded(reviewer_id, session_id))
+    transaction.record(SessionEnded(reviewer_id, session_id, by))
     transaction.touch(PEOPLE)
     return True
+
+
+def end_all(transaction: Transaction, reviewer_id: str, by: str | None) -> None:
+    """End every session of a person, and take back the tokens that read as them."""
+    for session in sessions_of(transaction.connection, reviewer_id):
+        end_session(transaction, reviewer_id, session.id, by)
+    tokens = tables.reviewer_tokens
+    transaction.connection.execute(delete(tokens).where(tokens.c.reviewer_id == reviewer_id))
 
 
 def end_session_of_secret(transaction: Transaction, secret: str) -> None:
@@ -107,6 +149,13 @@ def record_failures(transaction: Transaction, count: int) -> None:
 
 
 def add_token(transaction: Transaction, reviewer_id: str, token: str) -> None:
+    """Keep a reading token.
+
+    Raises:
+        AccountClosed: the account is disabled.
+    """
+    if reviewer_with_id(transaction.connection, reviewer_id).disabled_at is not None:
+        raise AccountClosed("the account is disabled", "Enable it first, on the page People.")
     transaction.connection.execute(
         insert(tables.reviewer_tokens).values(
             token_sha256=secret_sha256(token), reviewer_id=reviewer_id, created_at=transaction.now
@@ -122,7 +171,7 @@ def reviewer_of_token(connection: Connection, token: str) -> Reviewer | None:
         .join(tables.reviewer_tokens, tables.reviewer_tokens.c.reviewer_id == tables.reviewers.c.id)
         .where(tables.reviewer_tokens.c.token_sha256 == secret_sha256(token))
     ).one_or_none()
-    return None if row is None else reviewer_of(row)
+    return None if row is None or row.disabled_at is not None else reviewer_of(row)
 
 
 def _rows() -> Any:

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from store import tables
-from store.accounts import Reviewer, reviewer_with_id
-from store.audit.events import PasskeyAdded, PasskeyRemoved
+from store.audit.events import Concealed, PasskeyAdded, PasskeyRemoved, PasskeyRenamed
 from store.database import Transaction
 from store.identifiers import new_id
+from store.people.accounts import Reviewer, reviewer_with_id
 from store.problems import PeopleProblem
 from store.signals import PEOPLE
+
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def add_passkey(transaction: Transaction, reviewer_id: str, new: NewPasskey) -> 
             credential_id=new.credential_id,
             public_key=new.public_key,
             sign_count=new.sign_count,
-            name=new.name.strip()[:100] or "Passkey",
+            name=_name(new.name),
             transports=list(new.transports),
             created_at=transaction.now,
         )
@@ -108,6 +110,21 @@ def remove_passkey(transaction: Transaction, reviewer_id: str, passkey_id: str) 
     transaction.record(PasskeyRemoved(reviewer_id, passkey_id))
     transaction.touch(PEOPLE)
     return True
+
+
+def rename_passkey(transaction: Transaction, reviewer_id: str, passkey_id: str, name: str) -> bool:
+    """Call one of this person's passkeys otherwise; whether there was one."""
+    passkeys = tables.passkeys
+    mine = update(passkeys).where(passkeys.c.id == passkey_id, passkeys.c.reviewer_id == reviewer_id)
+    if transaction.connection.execute(mine.values(name=_name(name))).rowcount != 1:
+        return False
+    transaction.record(PasskeyRenamed(reviewer_id, passkey_id, Concealed(_name(name))))
+    transaction.touch(PEOPLE)
+    return True
+
+
+def _name(given: str) -> str:
+    return " ".join(given.split())[:_LONGEST_NAME] or "Passkey"
 
 
 def _row(connection: Connection, credential_id: bytes) -> Any:

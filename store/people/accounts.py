@@ -1,7 +1,6 @@
 """Accounts as rows: names, roles, and passwords as Argon2id hashes. Changes and queries; `store.people` calls them."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +13,9 @@ from sqlalchemy import Connection, func, insert, select, update
 from store import tables
 from store.audit.events import AccountAdded, Concealed, PasswordChanged
 from store.database import Transaction
+from store.eligibility import RESET_BAR
 from store.identifiers import new_id, new_secret
+from store.names import fold
 from store.problems import PeopleProblem
 from store.signals import PEOPLE
 
@@ -34,6 +35,15 @@ class Role(StrEnum):
 DECIDING_ROLES = frozenset({Role.ADMIN, Role.REVIEWER})
 
 
+class Origin(StrEnum):
+    """By which door an account came."""
+
+    SETUP = "setup"
+    COMMAND = "command"
+    INVITATION = "invitation"
+    PROVIDER = "provider"
+
+
 @dataclass(frozen=True)
 class Reviewer:
     """A person with an account."""
@@ -44,10 +54,19 @@ class Reviewer:
     role: Role
     has_password: bool
     created_at: datetime
+    disabled_at: datetime | None = None
+    """Since when the account signs nobody in; None while it does."""
+    reset_at: datetime | None = None
+    """When every way into it was last revoked."""
 
     @property
     def may_decide(self) -> bool:
-        return self.role in DECIDING_ROLES
+        """Whether the role and the account's state allow an answer at all; a request may ask for more."""
+        return self.role in DECIDING_ROLES and self.disabled_at is None
+
+    def counts_among_several(self, now: datetime) -> bool:
+        """Whether its answer counts where several people are needed: not in the day after a reset."""
+        return self.reset_at is None or now >= self.reset_at + RESET_BAR
 
 
 class NameTaken(PeopleProblem):
@@ -62,6 +81,10 @@ class WeakPassword(PeopleProblem):
     """Too short, too long, or the user name itself."""
 
 
+class AccountClosed(PeopleProblem):
+    """The account was disabled or reset meanwhile: what was proved before counts no more."""
+
+
 @dataclass(frozen=True)
 class NewAccount:
     """What `insert_account` needs; the password is hashed already."""
@@ -70,6 +93,7 @@ class NewAccount:
     display_name: str
     role: Role
     password_hash: str | None
+    origin: Origin = Origin.SETUP
 
 
 def checked_username(username: str) -> str:
@@ -84,11 +108,6 @@ def checked_username(username: str) -> str:
             f"{username!r} is not a user name", "Use letters, digits and . - _ @ +, at most 64, such as ana.ruiz."
         )
     return username
-
-
-def fold(name: str) -> str:
-    """Names that look alike are one name: case and compatibility forms do not count."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 class Passwords:
@@ -148,6 +167,11 @@ def reviewer_with_id(connection: Connection, reviewer_id: str) -> Reviewer:
     return reviewer_of(connection.execute(select(tables.reviewers).where(tables.reviewers.c.id == reviewer_id)).one())
 
 
+def known_reviewer(connection: Connection, reviewer_id: str) -> Reviewer | None:
+    row = connection.execute(select(tables.reviewers).where(tables.reviewers.c.id == reviewer_id)).one_or_none()
+    return None if row is None else reviewer_of(row)
+
+
 def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
     """Make the account.
 
@@ -166,6 +190,7 @@ def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
             role=account.role.value,
             password_hash=account.password_hash,
             created_at=transaction.now,
+            origin=account.origin.value,
         )
     )
     transaction.record(
@@ -175,15 +200,40 @@ def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
     return reviewer_with_id(transaction.connection, reviewer_id)
 
 
-def replace_password_hash(transaction: Transaction, reviewer_id: str, password_hash: str) -> None:
-    transaction.connection.execute(
-        update(tables.reviewers).where(tables.reviewers.c.id == reviewer_id).values(password_hash=password_hash)
-    )
-    transaction.record(PasswordChanged(reviewer_id))
-    transaction.touch(PEOPLE)
+def require_unchanged(connection: Connection, reviewer: Reviewer) -> None:
+    """The account is as open as it was when `reviewer` was read: checked inside a change, because proof takes time.
+
+    Raises:
+        AccountClosed
+    """
+    now = reviewer_with_id(connection, reviewer.id)
+    if now.disabled_at is not None:
+        raise AccountClosed(f"the account {now.username} is disabled", "Ask an admin to enable it.")
+    if now.reset_at != reviewer.reset_at:
+        raise AccountClosed(f"the account {now.username} was reset just now", "Use the link that came with the reset.")
+
+
+def replace_password_hash(
+    transaction: Transaction, reviewer_id: str, password_hash: str, *, instead_of: str | None = None
+) -> None:
+    """Set the password; with `instead_of`, only if that hash still stands."""
+    reviewers = tables.reviewers
+    replace = update(reviewers).where(reviewers.c.id == reviewer_id)
+    if instead_of is not None:
+        replace = replace.where(reviewers.c.password_hash == instead_of)
+    if transaction.connection.execute(replace.values(password_hash=password_hash)).rowcount == 1:
+        transaction.record(PasswordChanged(reviewer_id))
+        transaction.touch(PEOPLE)
 
 
 def reviewer_of(row: Any) -> Reviewer:
     return Reviewer(
-        row.id, row.username, row.display_name, Role(row.role), row.password_hash is not None, row.created_at
+        row.id,
+        row.username,
+        row.display_name,
+        Role(row.role),
+        row.password_hash is not None,
+        row.created_at,
+        row.disabled_at,
+        row.reset_at,
     )

@@ -1,0 +1,215 @@
+"""The rules: what is in force, what the file proposes, and the button that puts it in force.
+
+A changed file changes nothing. An admin who proved within ten minutes who they are activates the very text that the
+page showed them, in place of the very rules that it was compared with; if either moved meanwhile, nothing happens.
+"""
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from review_web.errors import sentence
+from review_web.proof import Proof, proof_of, require_proven_admin
+from review_web.sessions import require_reviewer
+from review_web.site_context import Site
+from store.people import Role
+from store.policy.active import Activation, NotAdmin, PolicyMoved, Via
+from store.policy.file import read_file
+from store.policy.findings import Finding
+from store.policy.overview import Matched
+from store.policy.policies import Look
+from store.policy.reading import PolicyMistake, sha256_of
+from store.policy.words import what_it_asks, what_it_matches
+from store.problems import PolicyUnreadable
+
+CONTEXT_LINES = 3
+# Comparing can take as long as the square of the lines; a file is not worth more than a second.
+LINES_COMPARED = 2_000
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule, in words."""
+
+    name: str
+    matches: str
+    asks: tuple[str, ...]
+    matched: Matched
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a comparison: `side` is before, now or same; `gap` says that unchanged lines are left out above it."""
+
+    side: str
+    text: str
+    gap: bool = False
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A file that differs from what is in force, and could be read."""
+
+    sha256: str
+    rules: tuple[RuleRow, ...]
+    lines: tuple[Line, ...]
+    mistakes: tuple[Finding, ...]
+    """Why it cannot be activated as it is."""
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    """Context of `policy.html`."""
+
+    in_force: Activation | None
+    on_command_line: bool
+    rules: tuple[RuleRow, ...]
+    """Of what is in force."""
+    findings: tuple[Finding, ...]
+    """What is doubtful about it by now: people and agents change."""
+    unreadable: str | None
+    """Why nobody can say what is in force; agents cannot ask anything then."""
+    position: int
+    """Which activation the page looked at."""
+    is_admin: bool
+    file: str | None
+    """Where rules are proposed; None for everybody but admins."""
+    proposal: Proposal | None
+    """None: there is no file, it is what is in force, or it has a mistake."""
+    same: bool
+    """The file is what is in force."""
+    mistake: str | None
+    """Why the file cannot be read."""
+    proof: Proof
+    done: bool
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class _Drafted:
+    """The file, as far as it could be read."""
+
+    proposal: Proposal | None = None
+    same: bool = False
+    mistake: str | None = None
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """`GET /policy`, and `POST /policy/activate` with `proposal` and `instead_of` as the page had them."""
+
+    async def show(request: Request) -> Response:
+        return await _page(site, request)
+
+    async def activate(request: Request) -> Response:
+        session = require_proven_admin(site, request)
+        form = await request.form()
+        seen, instead_of = form.get("proposal"), form.get("instead_of")
+        try:
+            text = await _file_text(site.settings.policy_file)
+            if text is None or sha256_of(text) != seen or not isinstance(instead_of, str):
+                return await _page(
+                    site, request, problem="The file changed since you looked. Nothing was changed: look again, below."
+                )
+            await site.desk.policies.activate(text, reviewer=session.reviewer, via=Via.PAGE, instead_of=int(instead_of))
+        except (PolicyMistake, PolicyMoved, NotAdmin) as problem:
+            return await _page(site, request, problem=f"{sentence(problem.message)} {problem.hint}".strip())
+        except ValueError:
+            return await _page(site, request, problem="That was no page of ours. Nothing was changed.")
+        return RedirectResponse("/policy?done=1", 303)
+
+    return [
+        Route("/policy", show, methods=["GET"], name="policy"),
+        Route("/policy/activate", activate, methods=["POST"]),
+    ]
+
+
+async def _page(site: Site, request: Request, *, problem: str | None = None) -> Response:
+    session = require_reviewer(request)
+    is_admin = session.reviewer.role is Role.ADMIN
+    policies = site.desk.policies
+    # Before the rules themselves: should others come in between, activating finds that this is not the newest.
+    position = await policies.position()
+    in_force, unreadable, look = None, None, None
+    try:
+        in_force = await policies.in_force()
+        look = None if in_force is None else await policies.look(in_force.text)
+    except PolicyUnreadable as unread:
+        unreadable = sentence(unread.message)
+    drafted = await _drafted(site, in_force) if is_admin else _Drafted()
+    file = site.settings.policy_file
+    page = PolicyPage(
+        in_force=in_force,
+        on_command_line=in_force is not None and in_force.via is Via.COMMAND_LINE,
+        rules=() if look is None else _rows(look),
+        findings=() if look is None else look.findings,
+        unreadable=unreadable,
+        position=position,
+        is_admin=is_admin,
+        file=str(file) if is_admin and file is not None else None,
+        proposal=drafted.proposal,
+        same=drafted.same,
+        mistake=drafted.mistake,
+        proof=await proof_of(site, request),
+        done=problem is None and request.query_params.get("done") == "1",
+        problem=problem,
+    )
+    return site.templates.respond(request, "policy.html", page, status_code=200 if problem is None else 409)
+
+
+async def _drafted(site: Site, in_force: Activation | None) -> _Drafted:
+    try:
+        text = await _file_text(site.settings.policy_file)
+        if text is None:
+            return _Drafted()
+        if in_force is not None and text == in_force.text:
+            return _Drafted(same=True)
+        look = await site.desk.policies.look(text)
+    except PolicyMistake as mistake:
+        hint = "" if mistake.hint.startswith("Nothing was changed") else mistake.hint
+        return _Drafted(mistake=f"{sentence(mistake.message)} {hint}".strip())
+    before = "" if in_force is None else in_force.text
+    return _Drafted(
+        Proposal(
+            sha256=look.policy.sha256,
+            rules=_rows(look),
+            lines=await anyio.to_thread.run_sync(compared, before, text),
+            mistakes=tuple(one for one in look.findings if one.refuses),
+            warnings=tuple(one for one in look.findings if not one.refuses),
+        )
+    )
+
+
+async def _file_text(file: Path | None) -> str | None:
+    return None if file is None else await anyio.to_thread.run_sync(read_file, file)
+
+
+def _rows(look: Look) -> tuple[RuleRow, ...]:
+    return tuple(
+        RuleRow(rule.name, what_it_matches(rule), what_it_asks(rule), matched)
+        for rule, matched in zip(look.policy.rules, look.matched, strict=True)
+    )
+
+
+def compared(before: str, now: str) -> tuple[Line, ...]:
+    """What differs between two texts, each change with a few lines around it; of long texts, all of both."""
+    old, new = before.splitlines(), now.splitlines()
+    if max(len(old), len(new)) > LINES_COMPARED:
+        return (*(Line("before", text) for text in old), *(Line("now", text) for text in new))
+    lines: list[Line] = []
+    for number, group in enumerate(SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT_LINES)):
+        of_group: list[Line] = []
+        for change, old_from, old_to, new_from, new_to in group:
+            if change == "equal":
+                of_group += [Line("same", text) for text in new[new_from:new_to]]
+            else:
+                of_group += [Line("before", text) for text in old[old_from:old_to]]
+                of_group += [Line("now", text) for text in new[new_from:new_to]]
+        first = of_group[0]
+        lines += [Line(first.side, first.text, gap=number > 0), *of_group[1:]]
+    return tuple(lines)

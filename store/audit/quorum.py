@@ -1,0 +1,116 @@
+"""Whether the right people answered a request, and enough of them: what its card's rules ask, against the entries.
+
+Pure; a part of the story that `store.audit.meaning` tells (SPEC.md, section 8). Where a card or a user name was not
+disclosed, what depends on it is not checked. A server may count fewer people than these entries show (whose account was
+reset, say); it never may count more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from store.audit.standing import MeaningProblem, require
+from store.card import load_condition
+from store.lifecycle import Kind
+from store.names import fold
+from store.policy.demands import Condition
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """One person's answer to an open request. `name` and `option` are None where they were not disclosed."""
+
+    reviewer: str
+    name: str | None
+    option: str | None
+    approves: bool
+    has_reason: bool
+    has_signature: bool
+
+
+@dataclass
+class Quorum:
+    """The answers to one open request so far, and what its card asks of them; None: its card was not disclosed."""
+
+    request: str
+    kind: str
+    conditions: tuple[Condition, ...] | None
+    owner: str | None
+    escalates_at: str | None
+    escalated: bool = False
+    ballots: dict[str, Ballot] = field(default_factory=dict)
+
+    def escalate(self, entry: Entry) -> None:
+        """Whom the conditions escalate to counts from here on."""
+        require(not self.escalated, f"{self.request} was escalated before")
+        if self.conditions is not None:
+            told = self.escalates_at
+            require(told is not None and entry["at"] >= told, f"{self.request} escalates before its time")
+        self.escalated = True
+
+    def vote(self, ballot: Ballot) -> None:
+        """One of several approvals."""
+        require(self.kind == Kind.APPROVAL, f"{self.request} is no approval, and somebody votes on it")
+        self.check(ballot)
+        self.ballots[ballot.reviewer] = ballot
+
+    def check(self, ballot: Ballot) -> None:
+        """That this person may give this answer, and gives no second one."""
+        require(ballot.reviewer not in self.ballots, f"{ballot.reviewer} answers {self.request} twice")
+        if self.conditions is None:
+            return
+        counting = [one for one in self.conditions if self._counts(one, ballot)]
+        require(self._is_asked(counting), f"{ballot.reviewer} answers {self.request}, which does not ask this person")
+        if not ballot.approves:
+            return
+        owns = ballot.name is not None and ballot.name == self.owner
+        require(not (owns and any(one.not_owner for one in self.conditions)), f"an owner approves {self.request}")
+        reasoned = ballot.has_reason or not any(one.reason_required for one in self.conditions)
+        require(reasoned, f"{self.request} is approved without the reason that its card asks for")
+        signed = ballot.has_signature or not any(
+            one.passkey and self._counts(one, ballot, unknown=False) for one in counting
+        )
+        require(signed, f"{self.request} is approved without the signature that its card asks for")
+
+    def close(self, ballot: Ballot) -> None:
+        """The last answer, after `check`; for an approval, that it and those before it are enough."""
+        if not ballot.approves or self.conditions is None:
+            return
+        same = [ballot, *(one for one in self.ballots.values() if _alike(one, ballot))]
+        for condition in self.conditions:
+            enough = sum(self._counts(condition, one) for one in same) >= condition.approvals
+            require(enough, f"{self.request} is approved, and not by enough people for its rule {condition.rule!r}")
+
+    def _is_asked(self, counting: list[Condition]) -> bool:
+        assert self.conditions is not None
+        if self.kind != Kind.APPROVAL:
+            return len(counting) == len(self.conditions)
+        narrow = [one for one in self.conditions if one.reviewers is not None or one.approvals > 1]
+        return not narrow or any(one in counting for one in narrow)
+
+    def _counts(self, condition: Condition, ballot: Ballot, *, unknown: bool = True) -> bool:
+        if ballot.name is None:
+            return unknown
+        return condition.asks(ballot.name, escalated=self.escalated)
+
+
+def quorum_of(request: str, kind: str, card: Mapping[str, Any] | None) -> Quorum:
+    """What this card asks.
+
+    Raises:
+        MeaningProblem: it asks nothing that makes sense.
+    """
+    if card is None:
+        return Quorum(request, kind, None, None, None)
+    try:
+        conditions = tuple(load_condition(one) for one in card.get("conditions", ()))
+        owner = card.get("owner")
+        return Quorum(request, kind, conditions, None if owner is None else fold(owner), card.get("escalates_at"))
+    except (AttributeError, KeyError, TypeError) as problem:
+        raise MeaningProblem(f"the card of {request} has rules that make no sense") from problem
+
+
+def _alike(one: Ballot, other: Ballot) -> bool:
+    return one.option is None or other.option is None or one.option == other.option

@@ -1,0 +1,93 @@
+"""Whether an answer would stand at this moment: every check of a decision, and nothing written."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from store.answers import AskedBack, Fault, check
+from store.decisions import BadAnswer, Conflict, NotAllowed, NotFound, NotSeen, Ready, Refusal, Statement
+from store.eligibility import needs_passkey, why_not_answer, why_not_approve
+from store.kept_answers import meaning_of
+from store.lifecycle import Outcome, State
+from store.requests import RequestView, checked_card, find, views
+from store.shows import was_shown
+from store.text import is_unicode
+from store.votes import circumstances, has_voted, person
+
+COMMENT_LIMIT = 10_000
+
+
+def examine(
+    connection: Connection, now: datetime, request_id: str, statement: Statement, waiting: frozenset[str]
+) -> Ready | Refusal:
+    """Whether this statement would stand now, but for its signature."""
+    row = find(connection, request_id)
+    return NotFound() if row is None else examine_row(connection, now, row, statement, waiting)
+
+
+def examine_row(
+    connection: Connection, now: datetime, row: Any, statement: Statement, waiting: frozenset[str]
+) -> Ready | Refusal:
+    """`examine` for a row that was just read."""
+    speaks = person(connection, statement.reviewer.id)
+    if speaks is None or not speaks.may_decide:
+        return NotAllowed()
+    if (conflict := _conflict(connection, now, row, statement, waiting)) is not None:
+        return conflict
+    if not was_shown(connection, statement.reviewer, row):
+        return NotSeen()
+    card = checked_card(row)
+    around = circumstances(connection, row, card, now)
+    if card.needs_several and has_voted(connection, row.id, speaks.id):
+        return Conflict(
+            views(connection, [row], waiting)[0], "your answer is in already, and counts once; it cannot be changed"
+        )
+    if (why_not := why_not_answer(card, speaks, around)) is not None:
+        return NotAllowed(why_not)
+    answer = check(card.question, statement.answer)
+    faults = (*(answer if isinstance(answer, tuple) else ()), *_comment_faults(statement))
+    if faults or isinstance(answer, tuple):
+        return BadAnswer(faults)
+    outcome, may_proceed = meaning_of(card, answer)
+    if may_proceed:
+        if (why_not := why_not_approve(card, speaks, around)) is not None:
+            return NotAllowed(why_not)
+        if card.reason_required and statement.words is None:
+            return BadAnswer((Fault("comment", "say why: by its rules, this is not approved without a reason"),))
+    signature = may_proceed and needs_passkey(card, speaks, around)
+    return Ready(row, card, answer, speaks, around, outcome, may_proceed, signature)
+
+
+def _conflict(
+    connection: Connection, now: datetime, row: Any, statement: Statement, waiting: frozenset[str]
+) -> Conflict | None:
+    if row.state == State.CLOSED.value or row.expires_at <= now:
+        view = views(connection, [row], waiting)[0]
+        return Conflict(view, closed_message(view))
+    if statement.card_sha256 != row.card_sha256:
+        view = views(connection, [row], waiting)[0]
+        return Conflict(view, "this answer was for another version of the card; read it again")
+    return None
+
+
+def closed_message(view: RequestView) -> str:
+    """Why a closed request, or one whose time is over, takes no answer, in one plain line."""
+    match view.outcome:
+        case Outcome.EXPIRED | None:
+            return "the time to answer is over; the agent was told that nobody answered"
+        case Outcome.WITHDRAWN:
+            return "the agent withdrew this question"
+        case _:
+            return f"already answered by {view.decided_by}"
+
+
+def _comment_faults(statement: Statement) -> tuple[Fault, ...]:
+    comment = statement.comment or ""
+    if len(comment) > COMMENT_LIMIT:
+        return (Fault("comment", f"takes at most {COMMENT_LIMIT} characters; it has {len(comment)}"),)
+    if not is_unicode(comment):
+        return (Fault("comment", "contains characters that are not Unicode text"),)
+    if isinstance(statement.answer, AskedBack) and not comment.strip():
+        return (Fault("comment", "say what you want to know: the agent gets these words"),)
+    return ()

@@ -1,0 +1,78 @@
+"""Rules in words, the same on page, command line and card. Pure."""
+
+from collections.abc import Iterable
+
+from store.policy.demands import Condition
+from store.policy.rules import RISKS, TOOLS, Action, Rule
+
+_HOUR, _MINUTE = 3600, 60
+_KINDS = {
+    "ask_approval": "approvals",
+    "ask_selection": "selections",
+    "ask_form": "forms",
+    "ask_text_input": "texts",
+}
+
+
+def what_it_matches(rule: Rule) -> str:
+    """Which questions a rule is for."""
+    tools = "every question" if rule.matched_tools == TOOLS else listed(_KINDS[one] for one in rule.matched_tools)
+    parts = [f"{tools} asked by {listed(rule.agents) if rule.agents else 'any agent'}"]
+    if rule.workflows:
+        parts.append(f"in the workflow {listed(rule.workflows)}")
+    if rule.risk is not None:
+        parts.append(f"at {rule.risk.value} risk" + ("" if rule.risk is RISKS[-1] else " or more"))
+    return ", ".join(parts)
+
+
+def what_it_asks(rule: Rule) -> tuple[str, ...]:
+    """What a rule asks of the answer, each a short phrase; for one that denies, that it does."""
+    if rule.action is Action.DENY:
+        return (f"denied: {rule.denial}" if rule.denial else "denied",)
+    parts = _asking(rule.reviewers, rule.approvals, rule.passkey, rule.not_owner, rule.reason_required)
+    if rule.timeout_seconds is not None:
+        parts.append(f"open for {duration(rule.timeout_seconds)} at most")
+    if rule.escalate:
+        parts.append(f"after half of the time, {listed(rule.escalate)} too")
+    return tuple(parts) or ("nothing that does not hold without it",)
+
+
+def what_is_asked(condition: Condition) -> tuple[str, ...]:
+    """The same of a condition on a request."""
+    names = None if condition.reviewers is None else condition.groups
+    parts = _asking(names, condition.approvals, condition.passkey, condition.not_owner, condition.reason_required)
+    if condition.escalate_to:
+        parts.append(f"after half of the time, {listed(condition.escalate_to)} too")
+    return tuple(parts)
+
+
+def _asking(
+    names: tuple[str, ...] | None, approvals: int, passkey: bool, not_owner: bool, reason_required: bool
+) -> list[str]:
+    parts = []
+    if names is not None:
+        parts.append(f"{listed(names)} may answer")
+    if approvals > 1:
+        parts.append(f"{approvals} people must approve")
+    if passkey:
+        parts.append("signed with a passkey")
+    if not_owner:
+        parts.append("not approved by the agent's owner")
+    if reason_required:
+        parts.append("with a reason")
+    return parts
+
+
+def duration(seconds: int) -> str:
+    """4 h, 30 min, 90 s: the largest unit in which it is whole."""
+    if seconds % _HOUR == 0:
+        return f"{seconds // _HOUR} h"
+    return f"{seconds // _MINUTE} min" if seconds % _MINUTE == 0 else f"{seconds} s"
+
+
+def listed(names: Iterable[str]) -> str:
+    """a, b and c."""
+    several = list(names)
+    if len(several) < 2:
+        return several[0] if several else "nothing"
+    return f"{', '.join(several[:-1])} and {several[-1]}"

@@ -1,0 +1,1 @@
+"""Decisions that people sign with their passkeys (store/signing/SPEC.md)."""
