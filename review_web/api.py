@@ -32,7 +32,7 @@ from review_web.security import passwords_are_safe
 from review_web.sessions import require_deciding_role
 from review_web.site_context import Site
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written
-from store.deciding import (
+from store.deciding.decisions import (
     BadAnswer,
     Conflict,
     Decided,
@@ -157,6 +157,7 @@ def _deciding(site: Site) -> Any:
             surface=Surface.FETCHED_JSON,
             authenticated_by=session.method,
             signed=signed,
+            session_id=session.id,
         )
         match decided:
             case Decided(view):

@@ -26,7 +26,18 @@ from review_web.site_context import Site
 from review_web.track_record import TrackRecord, track_record
 from review_web.verdicts import BANDS, KIND_WORDS, RISK_WORDS, Band
 from store.answers import Fault
-from store.deciding import BadAnswer, Conflict, Decided, Decision, NeedsSignature, NotAllowed, NotFound, NotSeen, Voted
+from store.deciding.decisions import (
+    BadAnswer,
+    Conflict,
+    Decided,
+    Decision,
+    NeedsSignature,
+    NotAllowed,
+    NotFound,
+    NotSeen,
+    Voted,
+)
+from store.deciding.votes import Standing
 from store.fields import LIST_LIMIT
 from store.inbox import Neighbours
 from store.lifecycle import State, Surface
@@ -35,7 +46,6 @@ from store.questions import AskApproval, AskForm, AskTextInput
 from store.requests import RequestView
 from store.signing.signed import FIELD as ASSERTION
 from store.values import FieldType
-from store.votes import Standing
 
 # Above this a card's buttons come only after all of its text, and never float over it.
 READ_FIRST_BYTES = 16 * 1024
@@ -117,6 +127,7 @@ def routes(site: Site) -> list[BaseRoute]:
             surface=Surface.RENDERED_PAGE,
             authenticated_by=session.method,
             signed=signed,
+            session_id=session.id,
         )
         return await answer_decision(site, request, view, decided, typed(question, form))
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from review_web.verdicts import KIND_WORDS, RISK_WORDS
-from store.eligibility import asked_names
+from store.deciding.eligibility import asked_names
 from store.inbox import Mark, Place, Window
 from store.moments import to_text
 from store.people import Reviewer, Role

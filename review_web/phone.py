@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from review_web.sessions import require_reviewer
 from review_web.settings import is_loopback
 from review_web.site_context import Site
-from store.push import MOST, Device
+from store.push.devices import MOST, Device
 
 _DONE = {
     "added": "You are told of new requests in this browser.",

@@ -116,7 +116,9 @@ def routes(site: Site) -> list[BaseRoute]:
                 return await _page(
                     site, request, problem="The file changed since you looked. Nothing was changed: look again, below."
                 )
-            await site.desk.policies.activate(text, reviewer=session.reviewer, via=Via.PAGE, instead_of=int(instead_of))
+            await site.desk.policies.activate(
+                text, reviewer=session.reviewer, via=Via.PAGE, instead_of=int(instead_of), session_id=session.id
+            )
         except (PolicyMistake, PolicyMoved, NotAdmin) as problem:
             return await _page(site, request, problem=f"{sentence(problem.message)} {problem.hint}".strip())
         except ValueError:

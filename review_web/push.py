@@ -15,7 +15,7 @@ from review_web.phone import answer_phone_page
 from review_web.sessions import require_deciding_role, require_reviewer
 from review_web.site_context import Site
 from store.problems import PeopleProblem
-from store.push import TooManyDevices
+from store.push.devices import TooManyDevices
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -35,6 +35,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 body.get("subscription"),
                 name=browser_name(request.headers.get("user-agent", "")),
                 replaces=replaces if isinstance(replaces, str) else None,
+                at=session,
             )
         except PeopleProblem as problem:
             status = 409 if isinstance(problem, TooManyDevices) else 422

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from store.deciding.votes import Standing
 from store.lifecycle import DECISIONS, State
 from store.moments import to_text
 from store.requests import Consequence, RequestView, Vote
-from store.votes import Standing
 
 
 def summary(view: RequestView, standing: Standing | None) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from review_web.security import passwords_are_safe
 from review_web.sessions import require_deciding_role
 from review_web.site_context import Site
 from store.answers import Answer, Fault, Filled
-from store.deciding import BadAnswer, Conflict, NeedsSignature, NotAllowed, NotFound, NotSeen, Statement
-from store.deciding import Refusal as WouldNotStand
+from store.deciding.decisions import BadAnswer, Conflict, NeedsSignature, NotAllowed, NotFound, NotSeen, Statement
+from store.deciding.decisions import Refusal as WouldNotStand
 from store.fields import LIST_LIMIT
 from store.lifecycle import Surface
 from store.people import Passkey, Reviewer
@@ -68,7 +68,13 @@ def routes(site: Site) -> list[BaseRoute]:
         passkey = await _passkey(site, session.reviewer, asked.passkey)
         party = relying_party(site.settings)
         said = Statement(
-            session.reviewer, asked.card_sha256, asked.answer, asked.comment, asked.surface, session.method
+            session.reviewer,
+            asked.card_sha256,
+            asked.answer,
+            asked.comment,
+            asked.surface,
+            session.method,
+            session_id=session.id,
         )
         signer = Signer(session.id, passkey, site.settings.origin, party)
         handed_out = await site.desk.hand_out_statement(view.request_id, said, signer)

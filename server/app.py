@@ -26,10 +26,10 @@ from server.durable import open_database
 from server.mcp_server import create_endpoint, create_mcp_server
 from server.oidc.joining import open_provider
 from server.peer_user import PeerUser
-from server.push import Sender
-from server.push_contact import token_contact
-from server.push_key import open_push_key
-from server.push_service import PushService
+from server.push.contact import token_contact
+from server.push.key import open_push_key
+from server.push.sender import Sender
+from server.push.service import PushService
 from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
 from server.vault_key import open_vault_key

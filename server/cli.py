@@ -1,8 +1,10 @@
 """The command line. Each command's module is imported when that command runs, so that `assent stdio` starts fast."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from cyclopts import App, CycloptsError
 
@@ -40,6 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong usage; `ask` has more of them."""
     # Everything a home holds is its owner's alone, including what libraries create in it.
     os.umask(0o077)
+    _import_command(arguments)
     try:
         code = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -55,6 +58,23 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILURE
     return code if isinstance(code, int) else 0
+
+
+def _import_command(arguments: Sequence[str]) -> None:
+    """Import what the command is made of, and take it out of the collector's sight for good.
+
+    Modules make nothing but what stays. Looking for garbage in it takes a fifth of a start, and a part of every later
+    look.
+    """
+    target, _ = COMMANDS.get(arguments[0] if arguments else "", ("", ""))
+    if not target:
+        return
+    gc.disable()
+    try:
+        import_module(target.partition(":")[0])
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _complain(message: str, hint: str, code: ExitCode) -> int:

@@ -19,7 +19,7 @@ from server.clients import Clients
 from server.home import Home, default_home
 from server.oidc.configuration import OidcSettings
 from server.problem import UsageProblem
-from server.push_contact import contact_of
+from server.push.contact import contact_of
 
 
 class LogLevel(StrEnum):
@@ -103,10 +103,12 @@ class Settings:
         Another port of this machine is somebody else's. So is one of its names at our port, where we do not listen on
         every address that the name may mean.
         """
-        hosts = set(LOOPBACK_NAMES) if self.host in ONE_MACHINE else set()
-        if self.host not in WILDCARDS:
-            hosts.add(bracketed(self.host))
+        here = is_loopback(urlsplit(self.page_url).hostname or "")
+        if not here or self.host not in ONE_MACHINE:
+            # People come from elsewhere, to whose browsers the names of this machine mean their own.
+            return frozenset({self.page_url})
         scheme = "https" if self.speaks_tls else "http"
+        hosts = {*LOOPBACK_NAMES, bracketed(self.host)}
         return frozenset({self.page_url} | {f"{scheme}://{host}:{self.port}" for host in hosts})
 
     @property

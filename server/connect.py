@@ -63,10 +63,14 @@ class Client:
 
 def bridge_command(home: Home, agent: str) -> tuple[str, ...]:
     """The absolute command that starts the bridge, whatever the client's working directory and PATH."""
-    script = Path(sys.executable).with_name("assent")
-    start = (str(script),) if script.is_file() else (sys.executable, "-P", str(ENTRY))
     of_home = () if home.path == default_home() else ("--home", str(home.path))
-    return (*start, "stdio", "--agent", agent, *of_home)
+    return (*assent_command(), "stdio", "--agent", agent, *of_home)
+
+
+def assent_command() -> tuple[str, ...]:
+    """The absolute command that starts this very installation, which is seldom on PATH."""
+    script = Path(sys.executable).with_name("assent")
+    return (str(script),) if script.is_file() else (sys.executable, "-P", str(ENTRY))
 
 
 def _claude_code(way: Way) -> Paste:

@@ -18,9 +18,10 @@ async def all_answered(exchanges: AbstractSet[Exchange]) -> None:
     What counts is that they become fewer, in looks rather than in seconds: on a busy machine answers take longer, and
     so do looks.
     """
-    seen, stalled = set(exchanges), 0
+    # Those who come, or come again, while the server stops are answered as long as it lasts, and prolong nothing.
+    left, stalled = set(exchanges), 0
     with anyio.move_on_after(LONGEST_SECONDS):
-        while seen and stalled < STALLED_LOOKS:
+        while left and stalled < STALLED_LOOKS:
             await anyio.sleep(LOOK_SECONDS)
-            stalled = 0 if seen - exchanges else stalled + 1
-            seen = set(exchanges)
+            still = left & exchanges
+            left, stalled = still, 0 if len(still) < len(left) else stalled + 1

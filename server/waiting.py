@@ -1,7 +1,7 @@
 """Holding a call open until its request closes, the caller leaves, or the time for holding is over.
 
-One task a call, which sleeps until something changed or a heartbeat is due, and reads the truth from the store each
-time. Losing a call here loses nothing: the request stays open, and asking again re-attaches.
+One task a call, which sleeps until something changed or a heartbeat is due, and reads the truth from the store when
+something may have changed. Losing a call here loses nothing: the request stays open, and asking again re-attaches.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,13 @@ import anyio
 from server.exchange import Exchange
 from store.asking import Report, Superseded, Ticket
 from store.desk import Desk
-from store.signals import Listener
+from store.problems import WriteRefused
+from store.signals import Listener, Woken
 
 HEARTBEAT_SECONDS = 10.0
+LOOK_SECONDS = 60.0
+"""However quiet it is, the truth is looked at as often as this; with each heartbeat, ten thousand calls would read a
+thousand rows a second to learn nothing."""
 
 
 @dataclass
@@ -53,22 +57,38 @@ class Waiting:
             return await self._watch(ticket, call, listener)
 
     async def _watch(self, ticket: Ticket, call: Call, listener: Listener) -> Standing:
-        started = anyio.current_time()
+        started = looked = anyio.current_time()
         until = float("inf") if call.seconds is None else started + call.seconds
         next_beat = started + HEARTBEAT_SECONDS
-        likely = False
-        while True:
-            # A change of this very request is mostly its end. Claiming looks too, and saves looking first.
-            standing = await (self._collect(ticket, call) if likely else self._look(ticket, call))
-            if isinstance(standing, Superseded) or standing.outcome is not None:
-                return standing
+        standing = await self._look(ticket, call)
+        while not (isinstance(standing, Superseded) or standing.outcome is not None):
             now = anyio.current_time()
-            if call.exchange.gone or self._drain.started or now >= until:
-                return standing
+            if self._must_end(call) or now >= until:
+                break
             if now >= next_beat:
                 await call.beat(now - started, standing)
                 next_beat = now + HEARTBEAT_SECONDS
-            likely = await listener.changed(within=max(0.0, min(until, next_beat) - now)) and not call.exchange.gone
+            woken = await listener.changed(within=max(0.0, min(until, next_beat) - now))
+            now = anyio.current_time()
+            if woken is Woken.TOPIC and not call.exchange.gone:
+                # A change of this very request is mostly its end. Claiming looks too, and saves looking first.
+                standing, looked = await self._claim_or_look(ticket, call), now
+            elif self._must_end(call):
+                break
+            elif woken is Woken.LOOK or now >= min(until, looked + LOOK_SECONDS):
+                standing, looked = await self._look(ticket, call), now
+        return standing
+
+    def _must_end(self, call: Call) -> bool:
+        """Whether nobody is there any more: the caller has left, or the server is about to."""
+        return call.exchange.gone or self._drain.started
+
+    async def _claim_or_look(self, ticket: Ticket, call: Call) -> Standing:
+        try:
+            return await self._collect(ticket, call)
+        except WriteRefused:
+            # Where nothing is to be claimed, a database that cannot be written is no reason to send the caller away.
+            return await self._look(ticket, call)
 
     async def _look(self, ticket: Ticket, call: Call) -> Standing:
         """How the request stands; closed, it is claimed for a caller who is still there."""

@@ -29,7 +29,7 @@ from store.audit.events import (
 )
 from store.card import Card, canonical_text, fingerprint
 from store.database import Transaction
-from store.governing import Denied, deny, governed, unanswerable
+from store.deciding.governing import Denied, deny, governed, unanswerable
 from store.identifiers import new_id
 from store.lifecycle import DECISIONS, Event, Kind, Outcome, State
 from store.moves import close

@@ -13,9 +13,11 @@ Invariants:
 import asyncio
 import queue
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +43,8 @@ T = TypeVar("T")
 
 BATCH = 256
 POLL_SECONDS = 0.05
+OLDEST_SQLITE = (3, 35)
+"""The first with RETURNING, by which an answer is claimed in one statement."""
 READERS = 8
 BUSY_MILLISECONDS = 5_000
 PROBE_BYTES = 128 * 1024
@@ -98,7 +102,8 @@ class _Answers:
 
     def send(self) -> None:
         for loop, answers in self._by_loop.items():
-            if not loop.is_closed():
+            # A loop that closed has nobody left to tell.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_tell, answers)
 
 
@@ -160,6 +165,11 @@ class Database:
             raise DatabaseProblem(
                 f"databases of kind {parsed.get_backend_name()!r} are not supported",
                 "Use a file: sqlite:////absolute/path/to/assent.db",
+            )
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise DatabaseProblem(
+                f"this Python comes with SQLite {sqlite3.sqlite_version}, and 3.35 is the oldest that will do",
+                "Use another Python: PYTHON=/path/to/python3 make serve",
             )
         engine = sqlite_engine(parsed.render_as_string(hide_password=False))
         try:
@@ -308,7 +318,8 @@ class _Undone(Exception):
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(reason)
-        self.reason = reason
+        # The one exception that a future does not take, so that it would never be done.
+        self.reason = RuntimeError("a change ran out of values") if isinstance(reason, StopIteration) else reason
 
 
 def _attempt(change: Change[T], transaction: Transaction) -> T:
@@ -403,8 +414,9 @@ def sqlite_engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
-        # What is taken away, a revoked credential's key or an erased text, is overwritten where it stood.
+        # KiB for each connection: the operating system keeps the file in memory anyway.
         cursor.execute("PRAGMA cache_size = -256")
+        # What is taken away, a revoked credential's key or an erased text, is overwritten where it stood.
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 

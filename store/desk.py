@@ -14,22 +14,25 @@ from functools import partial
 import anyio
 from sqlalchemy import Connection
 
-from store import asking, deciding, requests, shows, tasks, votes
+from store import asking, requests, tasks
 from store.agents import Agent
 from store.answers import Answer
 from store.asking import AskingProblem, Limits, Report, Superseded, Ticket
 from store.audit.inspection import Inspection
 from store.database import Database
-from store.deciding import Decision, Refusal, Statement
-from store.escalation import escalate_due, next_moment
-from store.governing import Denied
+from store.deciding import decide as deciding
+from store.deciding import shows, votes
+from store.deciding.decisions import Decided, Decision, Refusal, Statement, Taken, Voted
+from store.deciding.escalation import escalate_due, next_moment
+from store.deciding.governing import Denied
+from store.deciding.votes import Standing
 from store.inbox import Mark, Neighbours, Window, arrived_since, neighbours, window
 from store.lifecycle import Surface
 from store.people import Reviewer
 from store.policy.policies import Policies
 from store.precedents import Precedents, precedents
 from store.problems import DatabaseProblem
-from store.push import Devices
+from store.push.devices import Devices
 from store.questions import AnyQuestion
 from store.requests import HISTORY_PAGE, RequestView
 from store.runs import clock_jumped
@@ -39,7 +42,6 @@ from store.signing.signed import SignedDecision
 from store.tasks import Task
 from store.vault.credentials import any_credentials
 from store.vault.keys import KeyProvider
-from store.votes import Standing
 
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.1
@@ -230,13 +232,20 @@ class Desk:
         surface: Surface,
         authenticated_by: str,
         signed: SignedDecision | None = None,
+        session_id: str | None = None,
     ) -> Decision:
-        """Answer a request. Everything but `Decided` and `Voted` wrote nothing; see `store.deciding`."""
-        statement = Statement(reviewer, card_sha256, answer, comment, surface, authenticated_by, signed)
+        """Answer a request. Everything but `Decided` and `Voted` wrote nothing; see `store.deciding.decide`."""
+        statement = Statement(reviewer, card_sha256, answer, comment, surface, authenticated_by, signed, session_id)
         waiting = self.waiting
-        return await self._database.write(
+        taken = await self._database.write(
             lambda change: deciding.decide(change, request_id, statement, self._keys, waiting)
         )
+        if not isinstance(taken, Taken):
+            return taken
+        # Read outside of the change: the writer serves everybody, and the agent that waits is resumed meanwhile.
+        view = await self.view(request_id)
+        assert view is not None, "a request that was just answered is there"
+        return Voted(view, taken.still_needed) if taken.still_needed else Decided(view)
 
     async def hand_out_statement(self, request_id: str, statement: Statement, signer: Signer) -> str | Refusal:
         """What is to be signed for this answer, if it would stand at this moment; see `store.signing.nonces`."""
@@ -244,11 +253,11 @@ class Desk:
         return await self._database.write(lambda change: hand_out(change, request_id, statement, signer, waiting))
 
     async def standings(self, reviewer: Reviewer, views: Sequence[RequestView]) -> Mapping[str, Standing]:
-        """What this person can do about those of these requests that are open, by id; see `store.votes.Standing`."""
+        """What this person can do about those of these requests that are open, by id; see `deciding.votes.Standing`."""
         return await self._database.read(partial(votes.standings, reviewer_id=reviewer.id, views=views, now=self.now()))
 
     async def first_hidden_entry(self) -> int | None:
-        """From which log entry on whoever decides must not read now; see `store.votes.first_hidden_position`."""
+        """From which log entry on whoever decides must not read now; see `deciding.votes`."""
         return await self._database.read(votes.first_hidden_position)
 
     # The clock's side

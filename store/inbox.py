@@ -193,7 +193,7 @@ class _Eye:
 
 
 def _asks(username: str, kind: str, escalated: bool, conditions: str | None) -> bool:
-    """Whether conditions as they are stored ask that person: `store.eligibility.why_not_answer`, without the cards.
+    """Whether conditions as they are stored ask that person: `deciding.eligibility.why_not_answer`, without the cards.
 
     The order of the inbox hangs on it and nothing else: what an answer counts for is the desk's to say.
     """

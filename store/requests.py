@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from store import tables
 from store.card import Card, load_card
-from store.eligibility import asked_names
+from store.deciding.eligibility import asked_names
 from store.lifecycle import OPEN_STATES, Kind, Outcome, State
 from store.policy.demands import Condition
 from store.problems import DatabaseProblem
@@ -44,7 +44,8 @@ class Vote:
 class RequestView:
     """A request as reviewers may see it. No secret is ever in it: passwords stand as handles under `credentials`.
 
-    While it is open it says nothing of who has answered it: it is the same for everybody. See `store.votes.Standing`.
+    While it is open it says nothing of who has answered it: it is the same for everybody. What is not, `deciding.votes`
+    has.
     """
 
     request_id: str

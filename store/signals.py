@@ -7,7 +7,8 @@ A wake-up says "look", never what happened. It may come once too often; it is ne
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from enum import IntEnum
 
 INBOX = "inbox"
 """Topic: something about any request changed. A single request's topic is its id."""
@@ -19,36 +20,43 @@ PEOPLE = "people"
 """Topic: an account, a session, an agent or a token changed."""
 
 
+class Woken(IntEnum):
+    """Why a listener was woken; the greatest of the reasons."""
+
+    TIME = 0
+    """The time is over, and nothing was published."""
+    LOOK = 1
+    """Something may have changed: another process wrote, or somebody said so."""
+    TOPIC = 2
+    """One of the listener's topics was published."""
+
+
 class Listener:
     """One owner's ear, bound to the event loop it was made in."""
 
-    __slots__ = ("__weakref__", "_event", "_named", "loop")
+    __slots__ = ("__weakref__", "_event", "_why", "loop")
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
-        self._named = False
+        self._why = Woken.TIME
 
-    async def changed(self, *, within: float | None = None) -> bool:
-        """Return once something was published since the last return; whether one of this listener's topics was named.
-
-        None is when another process wrote, when somebody called `wake`, or when `within` seconds are over: all that is
-        known then is that one should look.
-        """
+    async def changed(self, *, within: float | None = None) -> Woken:
+        """Return once something was published since the last return, or `within` seconds are over; and why."""
         # A timer and nothing more: a cancel scope is five times as large, and thousands wait.
-        timer = None if within is None else self.loop.call_later(within, self.wake)
+        timer = None if within is None else self.loop.call_later(within, self._event.set)
         try:
             await self._event.wait()
         finally:
             if timer is not None:
                 timer.cancel()
         self._event.clear()
-        named, self._named = self._named, False
-        return named
+        why, self._why = self._why, Woken.TIME
+        return why
 
-    def wake(self, *, named: bool = False) -> None:
+    def wake(self, why: Woken = Woken.LOOK) -> None:
         """Publish to this listener; from its own loop only."""
-        self._named |= named
+        self._why = max(self._why, why)
         self._event.set()
 
 
@@ -87,23 +95,24 @@ class Signals:
         """Wake everybody who listens to one of `topics`."""
         with self._lock:
             woken = {listener for topic in topics for listener in self._listeners.get(topic, ())}
-        self._wake(woken, named=True)
+        self._wake(woken, Woken.TOPIC)
 
     def publish_all(self) -> None:
         """Wake everybody: another process changed something, and did not say what."""
         with self._lock:
             woken = {listener for listeners in self._listeners.values() for listener in listeners}
-        self._wake(woken, named=False)
+        self._wake(woken, Woken.LOOK)
 
-    def _wake(self, woken: set[Listener], *, named: bool) -> None:
+    def _wake(self, woken: set[Listener], why: Woken) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[Listener]] = {}
         for listener in woken:
             by_loop.setdefault(listener.loop, []).append(listener)
         for loop, listeners in by_loop.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_wake_each, listeners, named)
+            # A loop that closed has nobody left to wake.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_wake_each, listeners, why)
 
 
-def _wake_each(listeners: list[Listener], named: bool) -> None:
+def _wake_each(listeners: list[Listener], why: Woken) -> None:
     for listener in listeners:
-        listener.wake(named=named)
+        listener.wake(why)

@@ -293,7 +293,7 @@ class TaskRow(SQLModel, table=True):
 
 
 class PushSubscriptionRow(SQLModel, table=True):
-    """A browser of a reviewer that is told of new requests, and where to reach it; see `store.push`."""
+    """A browser of a reviewer that is told of new requests, and where to reach it; see `store.push.devices`."""
 
     __tablename__ = "push_subscriptions"
     id: str = Field(primary_key=True)

@@ -7,7 +7,7 @@ from typing import Any
 from store.answers import Answer
 from store.audit.checkpoint import LogKey
 from store.database import OpenSigner
-from store.deciding import Decided, Decision
+from store.deciding.decisions import Decided, Decision
 from store.desk import Desk
 from store.lifecycle import Surface
 from store.people import Reviewer

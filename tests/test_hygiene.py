@@ -45,10 +45,14 @@ def test_a_path_that_only_looks_like_one_of_the_machine_is_let_be(text: str) -> 
 
 def test_no_file_that_a_tool_or_a_running_server_leaves_behind_is_in_the_repository() -> None:
     leftovers = re.compile(
-        r"(^|/)(__pycache__|\.venv|\.assent|[^/]*\.egg-info|\.[a-z]+_cache)/|\.(pyc|db|db-wal|db-shm)$"
+        r"(^|/)(__pycache__|\.venv|\.assent|[^/]*\.egg-info|\.[a-z]+_cache)(/|$)|\.(pyc|db|db-wal|db-shm)$"
     )
 
     assert [name for name in tracked_files() if leftovers.search(name)] == []
+
+
+def test_no_file_of_the_repository_leads_out_of_it() -> None:
+    assert [name for name in tracked_files() if (ROOT / name).is_symlink()] == []
 
 
 def test_every_test_file_is_found_by_the_test_runner() -> None:

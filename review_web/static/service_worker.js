@@ -61,7 +61,7 @@ function read(data) {
 function clock(text) {
   const then = new Date(text);
   const today = then.toDateString() === new Date().toDateString();
-  const time = { hour: "2-digit", minute: "2-digit" };
+  const time = { hour: "numeric", minute: "2-digit" };
   return new Intl.DateTimeFormat(undefined, today ? time : { weekday: "short", ...time }).format(then);
 }
 

@@ -6,9 +6,9 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, {
-  weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+  weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
 });
 
 const count = (number, name) => `${number} ${name}${number === 1 ? "" : "s"}`;
@@ -68,8 +68,10 @@ for (const button of document.querySelectorAll("[data-copy-receipt]")) {
     const lines = [document.querySelector("article.card h1").innerText, document.querySelector(".receipt h2").innerText];
     for (const fact of document.querySelectorAll(".receipt .facts > div, article.card .facts > div")) {
       if (fact.querySelector("button")) lines.push(`Request: ${fact.querySelector("code").innerText}`);
-      else lines.push(`${fact.querySelector("dt").innerText}: ${fact.querySelector("dd").innerText}`);
+      else if (fact.querySelector("dt").innerText) lines.push(`${fact.querySelector("dt").innerText}: ${fact.querySelector("dd").innerText}`);
+      else lines.push(`  ${fact.querySelector("dd").innerText}`);
     }
+    for (const vote of document.querySelectorAll(".receipt .votes > li")) lines.push(`Answer of ${vote.innerText}`);
     return lines.join("\n");
   });
 }

@@ -214,10 +214,13 @@ def _signed(verified: Verified) -> str:
     counts = verified.signatures
     said = []
     if counts.checked:
-        said.append(
-            f"Decisions that people signed with their passkeys: {counts.checked}, each signature good; "
-            f"{counts.trusted} with a key that was given, the others with the keys that the log names."
-        )
+        by_the_log = counts.checked - counts.trusted
+        whose = [
+            *([f"{counts.trusted} with a key that was given"] if counts.trusted else []),
+            *([f"{by_the_log} with a key that the log names"] if by_the_log else []),
+        ]
+        said.append(f"Decisions that people signed with their passkeys: {counts.checked}, each signature good;")
+        said.append(f"{', '.join(whose)}.")
     if counts.erased:
         said.append(f"Of {counts.erased} more signed decisions the statement is not there to check.")
     return " ".join(said)

@@ -1,6 +1,7 @@
 """`assent serve`: the server, in this terminal or under a supervisor."""
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +14,8 @@ from cyclopts import Parameter
 from server.app import Application, Identity, build
 from server.commands.options import NO_FLAGS, Shared
 from server.config import LogLevel, Settings
-from server.connect import CLIENTS, Way, bridge_command
-from server.home import write_private
+from server.connect import CLIENTS, Way, assent_command, bridge_command
+from server.home import default_home, write_private
 from server.listener import Listener, bind, check_certificate
 from server.logs import configure
 from server.process import Running, announced, only_server
@@ -84,7 +85,8 @@ async def _welcome(application: Application, settings: Settings) -> str:
         # Only who sits at the terminal may make the first account: a log or a pipe may have other readers.
         link = await setup_url(application.people, settings.page_url) if sys.stdout.isatty() else None
         if link is None:
-            lines.append("Nobody can decide yet. For a link to make the first account run: assent open --print")
+            to_open = _this("open --print", settings)
+            lines.append(f"Nobody can decide yet. For a link to make the first account run: {to_open}")
         else:
             lines.append(f"Nobody can decide yet. Make the first account within 15 minutes:\n  {link}")
     return "\n".join(lines)
@@ -99,8 +101,14 @@ def _to_connect(settings: Settings) -> str:
     return (
         f"Claude Code on this machine:\n  {recipe('claude-code')}\n"
         f"Any client on this machine with an mcpServers block:\n  {recipe('generic')}\n"
-        f"Others, and what makes each of them wait: assent client {'|'.join(CLIENTS)}"
+        f"Others, and what makes each of them wait: {_this('client ' + '|'.join(CLIENTS), settings)}"
     )
+
+
+def _this(words: str, settings: Settings) -> str:
+    """A command line that can be pasted: of this installation, for this home."""
+    of_home = [] if settings.home.path == default_home() else ["--home", str(settings.home.path)]
+    return f"{shlex.join(assent_command())} {' '.join([words, *map(shlex.quote, of_home)])}"
 
 
 def _running(settings: Settings, identity: Identity) -> Running:

@@ -417,7 +417,7 @@ class PushDeviceAdded(Event):
 
 @dataclass(frozen=True)
 class PushDeviceRemoved(Event):
-    """It is told nothing any more. `by` says what ended it; see `store.push_ends.Ended`."""
+    """It is told nothing any more. `by` says what ended it; see `store.push.ends.Ended`."""
 
     type = "push_device_removed"
     reviewer: str

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from store import tables
 from store.audit.checkpoint import Checkpoint, NoteProblem, open_note
@@ -103,9 +103,14 @@ class Appender:
         if texts:
             execute(insert(tables.disclosures), texts)
         note = self._signer.sign(Checkpoint(self._signer.name, frontier.size, root(frontier)))
-        execute(delete(tables.log_head))
-        execute(insert(tables.log_head).values(size=frontier.size, note=note))
+        head = {"new_size": frontier.size, "new_note": note}
+        if execute(_MOVE_HEAD, head).rowcount != 1:
+            execute(_FIRST_HEAD, head)
         return frontier
+
+
+_MOVE_HEAD = update(tables.log_head).values(size=bindparam("new_size"), note=bindparam("new_note"))
+_FIRST_HEAD = insert(tables.log_head).values(size=bindparam("new_size"), note=bindparam("new_note"))
 
 
 def check_head(connection: Connection, signer: Signer) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from store.audit.disclosed import approving_options, json_object
-from store.audit.quorum import Ballot, Quorum, quorum_of
+from store.audit.governed import Asker, asker_of, require_governed
+from store.audit.quorum import Quorum, ballot_of, quorum_of
 from store.audit.standing import MeaningProblem, Standing
 from store.audit.standing import require as _require
 from store.lifecycle import DECISIONS, Kind, Outcome, meaning
@@ -61,14 +62,19 @@ class Story:
         self._ended: dict[str, _Ended] = {}
         self._standing = Standing()
         self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
         self._agents: set[str] = set()
+        self._owners: dict[str, str | None] = {}
         self._credentials: dict[str, bool] = {}
         self._policy: str | None = None
+        self._rules_text: str | None = None
+        self._askers: dict[str, Asker | None] = {}
         self._running: set[str] = set()
         self._rules: Mapping[str, Callable[[Entry, Texts], None]] = {
             "server_started": self._server_started,
             "server_stopped": self._server_stopped,
             "agent_added": self._agent_added,
+            "agent_owner_changed": self._owned,
             "policy_activated": self._policy_activated,
             "request_opened": self._request_opened,
             "account_added": self._account_added,
@@ -115,12 +121,25 @@ class Story:
         self._running.discard(entry["instance"])
 
     def _account_added(self, entry: Entry, texts: Texts) -> None:
-        if (name := texts.get("username_ref")) is not None:
-            self._names[entry["reviewer"]] = fold(name)
+        if (text := texts.get("username_ref")) is not None:
+            name = fold(text)
+            # Rules name people by it, and each must be one.
+            _require(name not in self._taken, "an account of this name was added before")
+            self._taken.add(name)
+            self._names[entry["reviewer"]] = name
 
     def _agent_added(self, entry: Entry, texts: Texts) -> None:
         _require(entry["agent"] not in self._agents, f"the agent {entry['agent']} was added before")
         self._agents.add(entry["agent"])
+        self._askers[entry["agent"]] = asker_of(entry, texts)
+        self._owned(entry, texts)
+
+    def _owned(self, entry: Entry, texts: Texts) -> None:
+        owner = texts.get("owner_ref")
+        self._owners[entry["agent"]] = None if owner is None else fold(owner)
+        for request in self._open.values():
+            if request.agent == entry["agent"]:
+                request.quorum.owner_now = self._owners[entry["agent"]]
 
     def _policy_activated(self, entry: Entry, texts: Texts) -> None:
         if (reviewer := entry.get("reviewer")) is not None:
@@ -129,7 +148,7 @@ class Story:
         if text is not None:
             told = hashlib.sha256(text.encode()).hexdigest()
             _require(told == entry["policy_sha256"], "its rules are not those that it names")
-        self._policy = entry["policy_sha256"]
+        self._policy, self._rules_text = entry["policy_sha256"], text
 
     def _request_opened(self, entry: Entry, texts: Texts) -> None:
         request = entry["request"]
@@ -143,13 +162,18 @@ class Story:
             _require(said == (request, entry["kind"], entry["expires_at"]), "its card is another request's")
             in_force = card.get("policy_sha256") == self._policy
             _require(in_force, f"the card of {request} is not made by the rules in force")
+            asker = self._askers[entry["agent"]]
+            if asker is not None and self._rules_text is not None:
+                require_governed(self._rules_text, asker, entry, card)
+        quorum = quorum_of(request, entry["kind"], card)
+        quorum.owner_now = self._owners[entry["agent"]]
         self._open[request] = _Open(
             kind=entry["kind"],
             agent=entry["agent"],
             card_ref=entry["card_ref"],
             expires_at=entry["expires_at"],
             approving=None if card is None else approving_options(card),
-            quorum=quorum_of(request, entry["kind"], card),
+            quorum=quorum,
         )
 
     def _request_denied(self, entry: Entry, texts: Texts) -> None:
@@ -166,7 +190,7 @@ class Story:
         request = self._still_open(entry)
         _require(entry["card_ref"] == request.card_ref, f"what was voted on is not the card of {entry['request']}")
         self._require_shown(entry, request)
-        ballot = self._ballot(entry, texts, approves=True)
+        ballot = ballot_of(entry, texts, self._names, approves=True)
         if ballot.option is not None and request.approving is not None:
             _require(ballot.option in request.approving, f"a vote for {entry['request']} approves nothing")
         request.quorum.vote(ballot)
@@ -203,9 +227,9 @@ class Story:
         answered = entry["outcome"] == Outcome.ANSWERED
         _require(answered == ("answer_ref" in entry), "an answer belongs to what was answered, and to nothing else")
         _require("comment_ref" in entry or entry["outcome"] != Outcome.RETURNED, "what is asked back has words")
-        ballot = self._ballot(entry, texts, approves=entry["may_proceed"])
+        ballot = ballot_of(entry, texts, self._names, approves=entry["may_proceed"])
         request.quorum.check(ballot)
-        request.quorum.close(ballot)
+        request.quorum.close(ballot, lambda voter: self._standing.counts_among_several(voter, entry["at"]))
         if not answered:
             return
         if request.kind != Kind.APPROVAL:
@@ -221,18 +245,6 @@ class Story:
         _require(entry["reviewer"] in request.shown_to, f"{entry['reviewer']} decides {name} and was not shown it")
         self._require_deciding_role(entry)
         _require(entry["at"] < request.expires_at, f"{name} is decided after its deadline")
-
-    def _ballot(self, entry: Entry, texts: Texts, *, approves: bool) -> Ballot:
-        answer = json_object(texts.get("answer_ref"))
-        option = None if answer is None else answer.get("decision")
-        return Ballot(
-            entry["reviewer"],
-            self._names.get(entry["reviewer"]),
-            option if isinstance(option, str) else None,
-            approves,
-            has_reason="comment_ref" in entry,
-            has_signature="signature" in entry,
-        )
 
     def _answer_claimed(self, entry: Entry, texts: Texts) -> None:
         ended = self._closed(entry)

@@ -1,14 +1,15 @@
 """Whether the right people answered a request, and enough of them: what its card's rules ask, against the entries.
 
 Pure; a part of the story that `store.audit.meaning` tells (SPEC.md, section 8). Where a card or a user name was not
-disclosed, what depends on it is not checked. A server may count fewer people than these entries show (whose account was
-reset, say); it never may count more.
+disclosed, what depends on it is not checked. A server may count fewer people than these entries show; it never may
+count more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from store.audit.disclosed import json_object
 from store.audit.standing import MeaningProblem, require
 from store.card import load_condition
 from store.lifecycle import Kind
@@ -16,6 +17,10 @@ from store.names import fold
 from store.policy.demands import Condition
 
 Entry = Mapping[str, Any]
+
+
+def _everybody(_: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,20 @@ class Ballot:
     has_signature: bool
 
 
+def ballot_of(entry: Entry, texts: Mapping[str, str], names: Mapping[str, str], *, approves: bool) -> Ballot:
+    """The answer that an entry tells of; `names` are the folded user names that were disclosed, by account."""
+    answer = json_object(texts.get("answer_ref"))
+    option = None if answer is None else answer.get("decision")
+    return Ballot(
+        entry["reviewer"],
+        names.get(entry["reviewer"]),
+        option if isinstance(option, str) else None,
+        approves,
+        has_reason="comment_ref" in entry,
+        has_signature="signature" in entry,
+    )
+
+
 @dataclass
 class Quorum:
     """The answers to one open request so far, and what its card asks of them; None: its card was not disclosed."""
@@ -38,8 +57,11 @@ class Quorum:
     kind: str
     conditions: tuple[Condition, ...] | None
     owner: str | None
+    """The agent's, as the card names it."""
     escalates_at: str | None
     escalated: bool = False
+    owner_now: str | None = None
+    """The agent's, by what entries say since."""
     ballots: dict[str, Ballot] = field(default_factory=dict)
 
     def escalate(self, entry: Entry) -> None:
@@ -65,8 +87,7 @@ class Quorum:
         require(self._is_asked(counting), f"{ballot.reviewer} answers {self.request}, which does not ask this person")
         if not ballot.approves:
             return
-        owns = ballot.name is not None and ballot.name == self.owner
-        require(not (owns and any(one.not_owner for one in self.conditions)), f"an owner approves {self.request}")
+        require(not self._is_barred(ballot), f"an owner approves {self.request}")
         reasoned = ballot.has_reason or not any(one.reason_required for one in self.conditions)
         require(reasoned, f"{self.request} is approved without the reason that its card asks for")
         signed = ballot.has_signature or not any(
@@ -74,14 +95,30 @@ class Quorum:
         )
         require(signed, f"{self.request} is approved without the signature that its card asks for")
 
-    def close(self, ballot: Ballot) -> None:
-        """The last answer, after `check`; for an approval, that it and those before it are enough."""
+    def close(self, ballot: Ballot, still_counts: Callable[[str], bool] = _everybody) -> None:
+        """The last answer, after `check`; for an approval, that it and those before it are enough. `still_counts` says
+        of an account whether, by now, its answer counts where several must approve."""
         if not ballot.approves or self.conditions is None:
             return
         same = [ballot, *(one for one in self.ballots.values() if _alike(one, ballot))]
+        if self._needs_several():
+            same = [one for one in same if still_counts(one.reviewer) and not self._is_barred(one)]
         for condition in self.conditions:
-            enough = sum(self._counts(condition, one) for one in same) >= condition.approvals
+            # When they answered, the rule may not have asked them yet, and so for no signature.
+            counting = [one for one in same if one.has_signature or not condition.passkey]
+            enough = sum(self._counts(condition, one) for one in counting) >= condition.approvals
             require(enough, f"{self.request} is approved, and not by enough people for its rule {condition.rule!r}")
+
+    def _is_barred(self, ballot: Ballot) -> bool:
+        """An owner's, where owners cannot approve."""
+        assert self.conditions is not None
+        owns = ballot.name is not None and ballot.name in (self.owner, self.owner_now)
+        return owns and any(one.not_owner for one in self.conditions)
+
+    def _needs_several(self) -> bool:
+        assert self.conditions is not None
+        asking = [one for one in self.conditions if one.reviewers is not None]
+        return self.kind == Kind.APPROVAL and (len(asking) > 1 or any(one.approvals > 1 for one in self.conditions))
 
     def _is_asked(self, counting: list[Condition]) -> bool:
         assert self.conditions is not None

@@ -20,6 +20,10 @@ _HINT = (
 )
 
 
+_PASSKEY = "pk_"
+"""How the ids of passkeys begin."""
+
+
 @dataclass(frozen=True)
 class ReviewerKeys:
     """Trusted public keys, in COSE form, by folded user name or by passkey id."""
@@ -27,11 +31,14 @@ class ReviewerKeys:
     keys: Mapping[str, frozenset[bytes]]
 
     def of(self, passkey: str, username: str | None) -> frozenset[bytes] | None:
-        """The keys that a signature of this passkey of this person may be made with; None where none were given."""
-        given = self.keys.get(passkey)
-        if given is None and username is not None:
-            given = self.keys.get(fold(username))
-        return given
+        """The keys that a signature of this passkey of this person may be made with; None where none were given.
+
+        `username` is folded. Where both have keys, those of both: a log can call a passkey by whatever name it likes,
+        and must not get at another person's keys by it.
+        """
+        names = [username, passkey if passkey.startswith(_PASSKEY) else None]
+        given = [self.keys[name] for name in names if name is not None and name in self.keys]
+        return frozenset.intersection(*given) if given else None
 
 
 def load_reviewer_keys(data: bytes) -> ReviewerKeys:
@@ -46,7 +53,10 @@ def load_reviewer_keys(data: bytes) -> ReviewerKeys:
         raise Problem(f"the file of reviewers' keys is not JSON: {problem}", _HINT) from None
     if not isinstance(members, dict) or not members:
         raise Problem("the file of reviewers' keys names nobody", _HINT)
-    return ReviewerKeys({fold(name): _keys(name, given) for name, given in members.items()})
+    keys = {fold(name): _keys(name, given) for name, given in members.items()}
+    if len(keys) < len(members):
+        raise Problem("the file of reviewers' keys names somebody twice", _HINT)
+    return ReviewerKeys(keys)
 
 
 def _keys(name: str, given: object) -> frozenset[bytes]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from store.deciding.eligibility import RESET_BAR
+from store.moments import from_text
 from store.problems import Problem
 
 Entry = Mapping[str, Any]
@@ -35,6 +37,7 @@ class Standing:
     def __init__(self) -> None:
         self._roles: dict[str, str] = {}
         self._disabled: set[str] = set()
+        self._reset_at: dict[str, str] = {}
         self._invitations: dict[str, _Invitation] = {}
         self._identities: dict[str, str] = {}
         self._rules: Mapping[str, Callable[[Entry], None]] = {
@@ -43,7 +46,7 @@ class Standing:
             "role_changed": self._role_changed,
             "account_disabled": self._account_disabled,
             "account_enabled": self._account_enabled,
-            "account_reset": self._ruled,
+            "account_reset": self._account_reset,
             "session_ended": self._ruled,
             "agent_owner_changed": self._ruled,
             "agent_revoked": self._ruled,
@@ -76,6 +79,17 @@ class Standing:
         """Raises MeaningProblem unless this person is an admin now."""
         admin = self._roles.get(reviewer) == "admin" and reviewer not in self._disabled
         require(admin, f"{reviewer} is no admin, and does what admins do")
+
+    def counts_among_several(self, reviewer: str, at: str) -> bool:
+        """Whether this person's answer counts at that moment where several must approve."""
+        if self._roles[reviewer] == "auditor" or reviewer in self._disabled:
+            return False
+        reset_at = self._reset_at.get(reviewer)
+        return reset_at is None or from_text(at) >= from_text(reset_at) + RESET_BAR
+
+    def _account_reset(self, entry: Entry) -> None:
+        self._ruled(entry)
+        self._reset_at[entry["reviewer"]] = entry["at"]
 
     def _account_added(self, entry: Entry) -> None:
         require(entry["reviewer"] not in self._roles, f"the account {entry['reviewer']} was added before")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from store import tables
 from store.audit.events import AccountAdded, Concealed, PasswordChanged
 from store.database import Transaction
-from store.eligibility import RESET_BAR
+from store.deciding.eligibility import RESET_BAR
 from store.identifiers import new_id, new_secret
 from store.names import fold
 from store.problems import PeopleProblem
@@ -22,6 +22,9 @@ from store.signals import PEOPLE
 PASSWORD_LIMITS = (10, 1000)
 
 _USERNAME = re.compile(r"[\w][\w.\-@+]{0,63}")
+_BETWEEN_NAMES = re.compile(r"\band\b|[,;&+/()]", re.IGNORECASE)
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters to Unicode, and nothing to the eye: with one of them a name would look like another."""
 
 
 class Role(StrEnum):
@@ -103,7 +106,10 @@ def checked_username(username: str) -> str:
         BadName
     """
     username = username.strip()
-    if _USERNAME.fullmatch(username) is None:
+    # Its folded form is what rules name and logs compare, so it must be a name, too, and fold to itself.
+    folded = fold(username)
+    proper = _USERNAME.fullmatch(username) and _USERNAME.fullmatch(folded) and fold(folded) == folded
+    if not proper or _BLANK_LETTERS.intersection(folded):
         raise BadName(
             f"{username!r} is not a user name", "Use letters, digits and . - _ @ +, at most 64, such as ana.ruiz."
         )
@@ -181,12 +187,13 @@ def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
     if row_named(transaction.connection, account.username) is not None:
         raise NameTaken(f"there is an account named {account.username} already", "Choose another name.")
     reviewer_id = new_id("usr")
+    shown_name = _name_of_their_own(transaction.connection, account)
     transaction.connection.execute(
         insert(tables.reviewers).values(
             id=reviewer_id,
             username=account.username,
             username_key=fold(account.username),
-            display_name=account.display_name,
+            display_name=shown_name,
             role=account.role.value,
             password_hash=account.password_hash,
             created_at=transaction.now,
@@ -194,10 +201,21 @@ def insert_account(transaction: Transaction, account: NewAccount) -> Reviewer:
         )
     )
     transaction.record(
-        AccountAdded(reviewer_id, account.role.value, Concealed(account.username), Concealed(account.display_name))
+        AccountAdded(reviewer_id, account.role.value, Concealed(account.username), Concealed(shown_name))
     )
     transaction.touch(PEOPLE)
     return reviewer_with_id(transaction.connection, reviewer_id)
+
+
+def _name_of_their_own(connection: Connection, account: NewAccount) -> str:
+    """The name that others read, in one visible line. People choose it themselves, and decisions stand under it: where
+    it is or names another person, the user name follows, which nobody else has."""
+    visible = "".join(each if each.isprintable() else " " for each in account.display_name)
+    name = " ".join(visible.split()) or account.username
+    known = connection.execute(select(tables.reviewers.c.username, tables.reviewers.c.display_name))
+    taken = {fold(one) for row in known for one in row}
+    parts = [name, *_BETWEEN_NAMES.split(name)]
+    return f"{name} ({account.username})" if any(fold(part) in taken for part in parts) else name
 
 
 def require_unchanged(connection: Connection, reviewer: Reviewer) -> None:

@@ -17,7 +17,7 @@ from store.people.accounts import Reviewer, Role, checked_username, known_review
 from store.people.invitations import Invitation
 from store.people.sessions import Session
 from store.problems import PeopleProblem
-from store.push_ends import Ended, forget_all
+from store.push.ends import Ended, forget_all
 from store.signals import PEOPLE
 
 

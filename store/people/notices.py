@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, literal, select, union_all
 
 from store import tables
-from store.eligibility import RESET_BAR
+from store.deciding.eligibility import RESET_BAR
 from store.people.accounts import Origin
 
 SHOWN = RESET_BAR

@@ -105,14 +105,19 @@ def keep_awake(transaction: Transaction, session_id: str) -> None:
     )
 
 
+def is_open(connection: Connection, session_id: str) -> bool:
+    """Whether this session was not ended: by its person, an admin, or a reset of the account."""
+    sessions = tables.sessions.c
+    return connection.execute(select(sessions.id).where(sessions.id == session_id)).first() is not None
+
+
 def require_open(connection: Connection, session_id: str) -> None:
     """What a person asks for at a session happens only if that session did not end while the change waited.
 
     Raises:
         AccountClosed
     """
-    sessions = tables.sessions.c
-    if connection.execute(select(sessions.id).where(sessions.id == session_id)).first() is None:
+    if not is_open(connection, session_id):
         raise AccountClosed("this session has ended, and nothing was changed", "Sign in again.")
 
 

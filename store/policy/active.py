@@ -15,6 +15,7 @@ from store.audit.events import Concealed, PolicyActivated
 from store.database import Transaction
 from store.people import Reviewer, Role
 from store.people.accounts import reviewer_with_id
+from store.people.sessions import is_open
 from store.policy.findings import findings
 from store.policy.overview import known
 from store.policy.reading import PolicyMistake, read, sha256_of
@@ -91,9 +92,16 @@ def position(connection: Connection) -> int:
 
 
 def activate(
-    transaction: Transaction, text: str, *, reviewer: Reviewer | None, via: Via, instead_of: int | None = None
+    transaction: Transaction,
+    text: str,
+    *,
+    reviewer: Reviewer | None,
+    via: Via,
+    instead_of: int | None = None,
+    session_id: str | None = None,
 ) -> Policy:
-    """Put these rules in force. `instead_of` is where those stand that they were compared with, as `position` said.
+    """Put these rules in force. `instead_of` is where those stand that they were compared with, as `position` said;
+    `session_id` the session that asks, which must not have ended.
 
     Raises:
         PolicyMistake: the text cannot be read, or something in it refuses. Nothing was changed.
@@ -104,6 +112,8 @@ def activate(
     policy = checked(connection, text)
     if reviewer is not None:
         _require_admin(connection, reviewer)
+    if session_id is not None and not is_open(connection, session_id):
+        raise NotAdmin("your session has ended", "Nothing was changed. Sign in again.")
     if instead_of is not None and instead_of != position(connection):
         raise PolicyMoved(
             "other rules came into force since you looked", "Nothing was changed: look at the differences again."

@@ -56,13 +56,21 @@ class Policies:
         return await self._database.read(lambda connection: _look(connection, text))
 
     async def activate(
-        self, text: str, *, reviewer: Reviewer | None, via: Via, instead_of: int | None = None
+        self,
+        text: str,
+        *,
+        reviewer: Reviewer | None,
+        via: Via,
+        instead_of: int | None = None,
+        session_id: str | None = None,
     ) -> Policy:
         """Put these rules in force; see `store.policy.active.activate`."""
         # Reading YAML takes its time, and the writer serves everybody: it finds the text read.
         await anyio.to_thread.run_sync(parsed, text)
         return await self._database.write(
-            lambda change: activate(change, text, reviewer=reviewer, via=via, instead_of=instead_of)
+            lambda change: activate(
+                change, text, reviewer=reviewer, via=via, instead_of=instead_of, session_id=session_id
+            )
         )
 
     async def explain(self, asked: Asked) -> Demands:

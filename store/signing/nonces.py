@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert
 
 from store import tables
 from store.database import Transaction
-from store.decisions import Ready, Refusal, Statement
-from store.examining import examine
+from store.deciding.decisions import Ready, Refusal, Statement
+from store.deciding.examining import examine
 from store.moments import to_text
 from store.people.passkeys import Passkey
 from store.signing.statement import NONCE_BYTES, DecisionStatement, answer_commitment, base64_text, signed_answer

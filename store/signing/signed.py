@@ -1,8 +1,8 @@
 """A decision that came with a signature: what the site hands to the desk, and whether it counts. The seam.
 
 `check_signed` runs inside the transaction of the decision and is called after every other check, because it consumes
-what it finds good. `NeedsSignature` is `store.deciding`'s own: a condition of the card asks for a passkey, and the
-decision brought none.
+what it finds good. `NeedsSignature` is `store.deciding.decide`'s own: a condition of the card asks for a passkey, and
+the decision brought none.
 """
 
 import hmac

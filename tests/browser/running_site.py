@@ -21,7 +21,7 @@ from store.answers import Answer
 from store.asking import Limits
 from store.audit.checkpoint import LogKey
 from store.database import Database
-from store.deciding import Decided, Voted
+from store.deciding.decisions import Decided, Voted
 from store.desk import Desk
 from store.lifecycle import Surface
 from store.people import People, Reviewer, Role, SignIn

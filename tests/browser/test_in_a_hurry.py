@@ -1,7 +1,7 @@
 """Quick, and still safe: reasons, ready words, keys, and pages on which nothing moves under a finger."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from store.answers import Chosen
 from store.lifecycle import State
@@ -139,3 +139,49 @@ def test_the_menu_opens_by_key_and_closes_with_escape(site: RunningSite, page: P
 def where(page: Page, request_id: str) -> object:
     """The place of a row on the screen."""
     return page.locator(f'[data-request="{request_id}"]').bounding_box()
+
+
+def test_on_a_phone_the_buttons_leave_most_of_the_screen_and_stay_as_large_as_a_thumb(
+    site: RunningSite, windows: Windows
+) -> None:
+    page = windows.open(viewport=PHONE, has_touch=True, is_mobile=True)
+    page.goto(f"{site.origin}/requests/{site.ask(samples.APPROVAL)}")
+    floating = page.locator(".answer .actions")
+    assert height(floating) <= 150
+    buttons = floating.get_by_role("button")
+    assert [height(button) >= 44 for button in buttons.all()] == [True] * 4
+    expect(page.get_by_role("button", name="Ask back")).to_have_accessible_description(
+        "the agent receives: your comment"
+    )
+    expect(floating).to_contain_text("Under each button: what the agent receives")
+
+
+def test_on_a_phone_a_row_says_everything_in_four_lines_and_elsewhere_says_its_kind_once(
+    site: RunningSite, windows: Windows
+) -> None:
+    site.ask(samples.APPROVAL)
+    phone, desk = windows.open(viewport=PHONE), windows.open()
+    for page in (phone, desk):
+        page.goto(site.origin)
+        expect(page.get_by_text("Approval", exact=True).filter(visible=True)).to_have_count(1)
+    assert 44 <= height(phone.locator(".row")) <= 110
+
+
+def test_who_answered_first_is_led_on_to_what_waits_next(site: RunningSite, windows: Windows) -> None:
+    for name in ("ana", "mei", "otto"):
+        site.reviewer(name)
+    site.put_in_force(samples.FINANCE_RULES)
+    request_id = site.ask(samples.PAYMENT, agent="billing-bot")
+    site.ask(samples.TEXT)
+    page = windows.open("ana")
+    page.goto(f"{site.origin}/requests/{request_id}")
+    page.get_by_label("Comment").fill("Invoice and order agree.")
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name=f"Next: {samples.TEXT.headline}").click()
+    expect(page.get_by_role("heading", name=samples.TEXT.headline)).to_be_visible()
+
+
+def height(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["height"]

@@ -16,9 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from server.push import Pace, Sender
-from server.push_service import PushService
-from server.web_push import CURVE, PushKey
+from server.push.sender import Pace, Sender
+from server.push.service import PushService
+from server.push.web_push import CURVE, PushKey
 from store.answers import Chosen
 from tests.browser import samples
 from tests.browser.running_site import RunningSite
@@ -117,7 +117,7 @@ class Worker:
 
 @pytest.fixture
 def push(monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
-    monkeypatch.setattr("store.push._require_public_https", lambda endpoint: None)
+    monkeypatch.setattr("store.push.devices._require_public_https", lambda endpoint: None)
     with station() as found:
         yield found
 

@@ -180,8 +180,8 @@ async def test_an_option_called_decline_is_not_assents_own_button(world: World, 
     page = await page_of(world, token, "ask_approval", {"title": "x", "options": options})
     values = re.findall(r'name="action" value="([^"]+)"', page)
     assert sorted(values) == ["decline", "option:answer", "option:decline", "option:return", "return"]
-    assert page.count("the agent receives: approved") == 2
-    assert page.count("the agent receives: declined") == 1
+    assert page.count("the agent receives: </span>approved</p>") == 2
+    assert page.count("the agent receives: </span>declined</p>") == 1
 
 
 @pytest.mark.parametrize(

@@ -165,9 +165,15 @@ def _rows(connection: Connection) -> dict[str, int]:
 
 @asynccontextmanager
 async def open_world(
-    database: Database, desk: Desk, agents: Agents, people: People, federation: Federation | None = None
+    database: Database,
+    desk: Desk,
+    agents: Agents,
+    people: People,
+    federation: Federation | None = None,
+    **settings_more: Any,
 ) -> AsyncIterator[World]:
-    """Both sides on a free port, until the block ends; with `federation`, a provider to sign in with."""
+    """Both sides on a free port, until the block ends; with `federation`, a provider to sign in with, and whatever else
+    of the site's settings."""
 
     def site(host: str) -> Any:
         settings = SiteSettings(
@@ -177,6 +183,7 @@ async def open_world(
             secure_cookies=False,
             version="1",
             password_over_plain_http_ok=False,
+            **settings_more,
         )
         return create_site(desk, people, agents, settings, federation)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from store.answers import Chosen
-from store.deciding import Decided
+from store.deciding.decisions import Decided
 from store.fields import Choice, FormField
 from store.lifecycle import Surface
 from store.questions import AskForm, AskSelection, AskTextInput, Mode

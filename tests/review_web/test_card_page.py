@@ -10,7 +10,7 @@ from store.lifecycle import State
 from store.people import Role
 from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Evidence, Risk
 from store.values import FieldType
-from tests.review_web.cards import FORM, answered, card_hash, open_card, send, view_of
+from tests.review_web.cards import FORM, answered, card_hash, open_card, send, text_of, view_of
 from tests.review_web.house import House
 
 pytestmark = pytest.mark.anyio
@@ -54,8 +54,8 @@ async def test_the_card_says_what_it_is_and_what_each_button_does(house: House) 
     browser = await house.signed_in()
     page = await open_card(browser, await house.ask())
     assert "<strong>QUESTION:</strong> answering runs nothing" in page
-    assert "the agent receives: approved" in page
-    assert "the agent receives: not approved" in page
+    assert "Approve the agent receives: approved" in text_of(page)
+    assert "Reject the agent receives: not approved" in text_of(page)
     assert "Ask back" in page
     assert "Decline" in page
 

@@ -60,7 +60,7 @@ async def test_the_receipt_names_everybody_who_answered(house: House) -> None:
     await send(browser, request_id, await open_card(browser, request_id), action="option:approve", comment="So did I.")
     words = text_of(await open_card(browser, request_id))
     assert "By Mei and Ana" in words
-    assert "Mei: approved: Approve, signed in with a password" in words
+    assert "Mei: approved (“Approve”), signed in with a password" in words
     assert "So did I." in words
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from review_web.history import PAGE
 from store.answers import Answer, AskedBack, Chosen, Declined
-from store.deciding import Decided
+from store.deciding.decisions import Decided
 from store.lifecycle import Surface
 from store.questions import AskApproval
 from tests.review_web.house import House

@@ -4,7 +4,7 @@ import pytest
 
 from review_web.inbox import groups_of
 from store.answers import Chosen
-from store.deciding import Decided
+from store.deciding.decisions import Decided
 from store.fields import Choice
 from store.inbox import WINDOW
 from store.lifecycle import Surface

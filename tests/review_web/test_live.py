@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from review_web.sessions import cookie_name
 from store.answers import Chosen
-from store.deciding import Decided, Voted
+from store.deciding.decisions import Decided, Voted
 from store.lifecycle import Surface
 from store.moments import to_text
 from store.people import Session, SignIn

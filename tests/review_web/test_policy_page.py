@@ -122,6 +122,15 @@ async def test_who_signed_in_long_ago_confirms_first(admin: Browser, house: Hous
     assert in_force(house) is None
 
 
+async def test_who_signed_in_long_ago_and_has_nothing_to_put_in_force_is_asked_for_nothing(
+    admin: Browser, house: House
+) -> None:
+    house.clock.advance(minutes=10)
+    page = await admin.open("/policy")
+    assert "Confirm that it is you" not in page.text
+    assert "How such a file looks" in page.text
+
+
 @pytest.mark.parametrize("role", [Role.REVIEWER, Role.AUDITOR])
 async def test_others_read_what_is_in_force_and_neither_see_nor_activate_proposals(
     admin: Browser, house: House, file: Path, role: Role

@@ -8,7 +8,7 @@ import pytest
 
 from review_web.settings import SiteSettings
 from store.people import Role
-from store.push import MOST
+from store.push.devices import MOST
 from tests.push_station import Phone
 from tests.review_web.house import LOCAL, Browser, House
 

@@ -458,7 +458,7 @@ async def test_whoever_has_no_passkey_is_told_where_to_get_one(governed: House) 
     answer = await ben.asked(request_id, body)
     assert (answer.status_code, answer.json()["reason"]) == (409, "no_passkey")
     page = await open_card(ben.browser, request_id)
-    assert '<a href="/account">Add one on your account page</a>' in page
+    assert '<a href="/account" target="_blank">Add one on your account page</a>' in page
     assert "decide.js" not in page
 
 

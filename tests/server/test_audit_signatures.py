@@ -16,7 +16,7 @@ from server.durable import open_database
 from store.agents import Agents
 from store.answers import Chosen
 from store.database import Database
-from store.deciding import Decided, Statement
+from store.deciding.decisions import Decided, Statement
 from store.desk import Desk
 from store.lifecycle import Surface
 from store.people import People, Role, SignIn
@@ -94,7 +94,7 @@ def keys_file(folder: Path, **keys: Es256Key) -> str:
 def test_the_log_is_checked_with_its_own_keys_and_it_says_so(cli: Cli) -> None:
     said = cli("audit", "verify")
     assert said.returncode == 0, said.stderr
-    assert "signed with their passkeys: 1, each signature good; 0 with a key that was given" in said.stdout
+    assert "signed with their passkeys: 1, each signature good; 1 with a key that the log names." in said.stdout
     assert json.loads(cli("audit", "verify", "--json").stdout)["signatures"] == {
         "checked": 1,
         "trusted": 0,

@@ -17,7 +17,7 @@ from server.durable import open_database
 from store.agents import Agents
 from store.answers import Filled
 from store.database import Database
-from store.deciding import Decided
+from store.deciding.decisions import Decided
 from store.desk import Desk
 from store.lifecycle import Surface
 from store.people import People, Role

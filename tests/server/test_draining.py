@@ -37,6 +37,25 @@ async def test_as_long_as_answers_leave_the_others_are_waited_for(exchanges: set
     assert left == 0
 
 
+async def test_those_who_come_again_prolong_nothing(exchanges: set[Exchange]) -> None:
+    first, agent = set(exchanges), next(iter(exchanges)).agent
+
+    async def come_again() -> None:
+        exchanges.difference_update(first)
+        while True:
+            exchanges.clear()
+            exchanges.add(Exchange(agent))
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(come_again)
+        await all_answered(exchanges)
+        left = first & exchanges
+        group.cancel_scope.cancel()
+
+    assert left == set()
+
+
 async def test_callers_that_never_take_their_answer_hold_up_nothing(exchanges: set[Exchange]) -> None:
     await all_answered(exchanges)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from store.card import Card
+from store.deciding.eligibility import Circumstances, Person
 from store.desk import Desk
-from store.eligibility import Circumstances, Person
 from store.policy.active import Via
 from store.policy.demands import Condition
 from tests.stage import approval

@@ -56,6 +56,36 @@ async def test_a_failing_change_does_not_take_its_neighbours_along(database: Dat
     assert await database.read(names) == ["a", "b"]
 
 
+async def test_a_change_that_runs_out_of_values_tells_its_caller_and_strands_nobody(database: Database) -> None:
+    gate = threading.Event()
+    blocker = database.submit(lambda _: gate.wait(10))
+    bad = asyncio.ensure_future(database.write(lambda _: next(iter(()))))
+    good = asyncio.ensure_future(database.write(add("kept")))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.wrap_future(blocker)
+    with anyio.fail_after(10):
+        assert await good == "kept"
+        with pytest.raises(RuntimeError, match="ran out of values"):
+            await bad
+
+
+def test_a_loop_that_closed_before_its_answer_leaves_the_writer_at_work(database: Database) -> None:
+    gate = threading.Event()
+    blocker = database.submit(lambda _: gate.wait(10))
+
+    async def ask_and_leave() -> None:
+        asked = asyncio.ensure_future(database.write(add("kept")))
+        await asyncio.sleep(0)
+        assert not asked.done()
+
+    asyncio.run(ask_and_leave())
+    gate.set()
+    blocker.result(10)
+    assert database.write_now(add("after")) == "after"
+    assert database.read_now(names) == ["after", "kept"]
+
+
 async def test_cancelling_the_caller_does_not_cancel_the_change(database: Database) -> None:
     gate = threading.Event()
     blocker = database.submit(lambda _: gate.wait(10))

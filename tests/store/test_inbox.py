@@ -6,7 +6,7 @@ from store.agents import Agent
 from store.answers import Chosen
 from store.asking import Limits
 from store.database import Database
-from store.deciding import Voted
+from store.deciding.decisions import Voted
 from store.desk import Desk
 from store.inbox import WINDOW, Mark, Neighbours, Place, Window
 from store.people import Reviewer

@@ -33,7 +33,7 @@ from store.audit.canonical import decode
 from store.audit.checkpoint import LogKey
 from store.audit.verify import verify
 from store.database import Database
-from store.deciding import Conflict, Decided, NotAllowed, NotSeen, Voted
+from store.deciding.decisions import Conflict, Decided, NotAllowed, NotSeen, Voted
 from store.desk import Desk
 from store.lifecycle import DECISIONS, Outcome, State, Surface
 from store.people import People, Reviewer, Role

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from store import tables
 from store.answers import Chosen
 from store.database import Database
-from store.deciding import Voted
+from store.deciding.decisions import Voted
 from store.desk import Desk
 from store.people import Reviewer
 from tests.server.serving import Serving, beside

@@ -108,7 +108,7 @@ TOO_LATE = meaning(Kind.APPROVAL, Outcome.EXPIRED, may_proceed=False)
 def begin(writer: Writer) -> None:
     writer.write(ServerStarted("0.1.0", "srv_1", clean=True))
     writer.write(AccountAdded("rev_1", "admin", Concealed("ana"), Concealed("Ana")))
-    writer.write(AccountAdded("rev_2", "auditor", Concealed("ben"), Concealed("Ben")))
+    writer.write(AccountAdded("rev_2", "auditor", Concealed("ada"), Concealed("Ada")))
     writer.write(AgentAdded("agt_1", Concealed("builder"), None, None))
     writer.write(AgentSignedIn("agt_1", "http"))
     writer.write(ReviewerSignedIn("rev_1", "ses_1", "password"))

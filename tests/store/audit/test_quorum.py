@@ -10,7 +10,12 @@ import pytest
 
 from store.audit.events import (
     AccountAdded,
+    AccountDisabled,
+    AccountEnabled,
+    AccountReset,
+    AgentOwnerChanged,
     Concealed,
+    Event,
     Reference,
     RequestClosed,
     RequestDenied,
@@ -18,6 +23,7 @@ from store.audit.events import (
     RequestOpened,
     RequestShown,
     RequestVoted,
+    RoleChanged,
 )
 from store.audit.meaning import MeaningProblem
 from store.audit.quorum import Ballot, Quorum, quorum_of
@@ -45,13 +51,19 @@ def condition(reviewers: Sequence[str] | None = None, **more: Any) -> dict[str, 
     }
 
 
-def asked(conditions: Sequence[dict[str, Any]], *steps: Step, kind: Kind = Kind.APPROVAL, **more: Any) -> Log:
+def asked(
+    conditions: Sequence[dict[str, Any]],
+    *steps: Step,
+    kind: Kind = Kind.APPROVAL,
+    expires_in: timedelta = timedelta(seconds=60),
+    **more: Any,
+) -> Log:
     """A log in which everybody was shown a request under these conditions, and then these steps happen."""
 
     def part(writer: Writer) -> None:
         for reviewer, name in list(PEOPLE.items())[1:]:
             writer.write(AccountAdded(reviewer, "reviewer", Concealed(name), Concealed(name)))
-        expires_at = writer.now + timedelta(seconds=60)
+        expires_at = writer.now + expires_in
         moment = expires_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         card = {
             "request_id": "req_1",
@@ -198,6 +210,75 @@ def test_escalation_widens_the_rule_that_names_people_for_it_from_then_on() -> N
     refused(asked(conditions, escalate, escalate, escalates_at=HALF_TIME), "was escalated before")
 
 
+def changed(event: Event) -> Step:
+    return lambda writer, _: void(writer.write(event))
+
+
+def waited(**time: int) -> Step:
+    """The next entry comes so much later."""
+
+    def step(writer: Writer, card: Reference) -> None:
+        writer.now += timedelta(**time)
+
+    return step
+
+
+DISABLED = AccountDisabled("rev_3", None)
+AUDITOR = RoleChanged("rev_3", "auditor", None)
+RESET = AccountReset("rev_3", None)
+
+
+@pytest.mark.parametrize("lost", [DISABLED, AUDITOR, RESET])
+def test_a_vote_of_an_account_that_may_not_approve_any_more_is_none_of_the_several(lost: Event) -> None:
+    refused(asked([TWO], vote(BEN), changed(lost), close(CARA)), "not by enough people")
+    good(asked([TWO], vote(BEN), changed(lost), vote(CARA), close(DAN)))
+
+
+def test_an_account_that_came_back_counts_again() -> None:
+    good(asked([TWO], vote(BEN), changed(DISABLED), changed(AccountEnabled("rev_3", None)), close(CARA)))
+    again = RoleChanged("rev_3", "reviewer", None)
+    good(asked([TWO], vote(BEN), changed(AUDITOR), changed(again), close(CARA)))
+
+
+@pytest.mark.parametrize("conditions", [[TWO], [condition(["ben"]), condition(["ben", "dan"])]])
+def test_an_account_that_was_reset_within_a_day_is_none_of_several(conditions: list[dict[str, Any]]) -> None:
+    def after(hours: int) -> Log:
+        steps = (changed(RESET), vote(DAN), waited(hours=hours), close(BEN))
+        return asked(conditions, *steps, expires_in=timedelta(days=2))
+
+    refused(after(23), "not by enough people")
+    good(after(24))
+
+
+def test_an_account_that_was_reset_answers_alone_where_one_is_enough() -> None:
+    good(asked([FINANCE], changed(RESET), close(BEN)))
+
+
+@pytest.mark.parametrize("rules", [[condition(not_owner=True)], [condition(not_owner=True, approvals=2)]])
+def test_who_became_the_agents_owner_since_it_asked_does_not_approve(rules: list[dict[str, Any]]) -> None:
+    bens = changed(AgentOwnerChanged("agt_1", Concealed("BEN"), None))
+    carls = changed(AgentOwnerChanged("agt_1", Concealed("carl"), None))
+    refused(asked(rules, bens, vote(BEN)), "an owner approves req_1")
+    good(asked(rules, bens, close(BEN, "reject")))
+    good(asked(rules, bens, carls, vote(BEN)))
+
+
+def test_an_approval_of_who_became_the_agents_owner_before_the_others_came_is_none_of_the_several() -> None:
+    rules = [condition(not_owner=True, approvals=2)]
+    bens = changed(AgentOwnerChanged("agt_1", Concealed("ben"), None))
+    refused(asked(rules, vote(BEN), bens, close(CARA)), "not by enough people")
+    good(asked(rules, vote(BEN), bens, vote(CARA), close(DAN)))
+    nobodys = changed(AgentOwnerChanged("agt_1", None, None))
+    good(asked(rules, vote(BEN), bens, nobodys, close(CARA)))
+
+
+def test_two_accounts_have_never_one_name() -> None:
+    good(asked([TWO], changed(AccountAdded("rev_9", "reviewer", Concealed("ben2"), Concealed("Ben")))))
+    for name in ("ben", " BEN", "\uff22en"):
+        twin = AccountAdded("rev_9", "reviewer", Concealed(name), Concealed("Ben"))
+        refused(asked([TWO], changed(twin)), "an account of this name was added before")
+
+
 def test_what_ended_neither_escalates_nor_is_voted_on() -> None:
     refused(asked([], close(BEN), escalate), "req_1 was closed before")
     refused(asked([], close(BEN), vote(ANA)), "req_1 was closed before")
@@ -234,13 +315,25 @@ def test_a_signature_is_wanted_from_whom_the_rule_that_wants_it_asks() -> None:
         signed.check(ballot("ben"))
 
 
+def test_an_answer_that_nobody_signed_counts_for_no_rule_that_wants_signatures_and_asks_its_person_later() -> None:
+    conditions = [condition(["cara"], passkey=True, escalate_to=["ben", "dan"]), condition(["ben", "dan"], approvals=2)]
+    late = quorum_of("req_1", Kind.APPROVAL, {"conditions": conditions, "escalates_at": HALF_TIME})
+    late.vote(ballot("ben"))
+    late.escalate({"at": LATER})
+    with pytest.raises(MeaningProblem, match="not by enough people"):
+        late.close(ballot("dan"))
+    late.close(ballot("dan", signed=True))
+
+
 def test_where_a_name_was_erased_nobody_is_taken_for_the_wrong_person() -> None:
     erased = quorum(condition(["ben"], passkey=True, not_owner=True), TWO)
     erased.vote(ballot("dan"))
     with pytest.raises(MeaningProblem, match="not by enough people"):
         erased.close(ballot("cara"))
     erased.check(ballot(None))
-    erased.close(ballot(None))
+    with pytest.raises(MeaningProblem, match="not by enough people"):
+        erased.close(ballot(None))
+    erased.close(ballot(None, signed=True))
 
 
 def test_where_a_card_was_erased_only_answering_twice_is_noticed() -> None:

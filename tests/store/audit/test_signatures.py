@@ -29,6 +29,7 @@ from store.audit.signatures import SignatureCounts, SignatureProblem, Signatures
 from store.audit.verify import LogFault
 from store.lifecycle import Kind, Outcome, Surface, meaning
 from store.moments import to_text
+from store.names import fold
 from store.problems import Problem
 from store.signing.statement import DecisionStatement, answer_commitment, content_of_kept
 from tests.store.audit.examples import KEY, Log, Writer, decide, open_request, written
@@ -74,7 +75,9 @@ def stated(writer: Writer, card: str, answer: Any, comment: str | None, **said: 
     )
 
 
-def signed_decision(writer: Writer, *, key: Es256Key = PASSKEY, comment: str | None = "ok", **said: Any) -> None:
+def signed_decision(
+    writer: Writer, *, key: Es256Key = PASSKEY, passkey: str = "pk_1", comment: str | None = "ok", **said: Any
+) -> None:
     """An approval of req_1 by rev_1, signed; `said` replaces members of the statement."""
     card = open_request(writer, "req_1")
     text = writer.entries[-1].disclosures[0].text
@@ -93,7 +96,7 @@ def signed_decision(writer: Writer, *, key: Es256Key = PASSKEY, comment: str | N
             surface=Surface.RENDERED_PAGE,
             answer=Concealed(json.dumps(APPROVED)),
             comment=None if comment is None else Concealed(comment),
-            passkey="pk_1",
+            passkey=passkey,
             statement=Concealed(statement),
             client_data=Concealed(signed.client_data.decode()),
             authenticator_data=base64.b64encode(signed.authenticator_data).decode(),
@@ -267,6 +270,34 @@ def test_a_key_that_the_log_put_in_a_persons_place_is_found_out() -> None:
     assert fault(log, reviewer_keys=keys) == "its passkey pk_1 has another public key than those that were given for it"
 
 
+def test_a_passkey_that_the_log_calls_by_another_persons_name_is_not_vouched_for_by_that_persons_key() -> None:
+    carls = Es256Key()
+    log = written(
+        lambda writer: enrol(writer, carls, passkey="carl"),
+        lambda writer: signed_decision(writer, key=carls, passkey="carl"),
+    )
+    of_both = load_reviewer_keys(json.dumps({"ana": public(PASSKEY), "carl": public(carls)}).encode())
+    assert "has another public key than those that were given for it" in fault(log, reviewer_keys=of_both)
+    of_carl = load_reviewer_keys(json.dumps({"carl": public(carls)}).encode())
+    assert log.verified(reviewer_keys=of_carl).signatures == SignatureCounts(checked=1, trusted=0)
+
+
+def test_where_both_the_person_and_the_passkey_have_keys_both_must_say_so() -> None:
+    for other in ("ana", "pk_1"):
+        named = {"ana": public(PASSKEY), "pk_1": public(PASSKEY), other: public(Es256Key())}
+        assert "another public key" in fault(LOG, reviewer_keys=load_reviewer_keys(json.dumps(named).encode()))
+    several = {"ana": [public(Es256Key()), public(PASSKEY)], "pk_1": [public(PASSKEY)]}
+    keys = load_reviewer_keys(json.dumps(several).encode())
+    assert LOG.verified(reviewer_keys=keys).signatures == SignatureCounts(checked=1, trusted=1)
+
+
+def test_a_name_that_folds_otherwise_the_second_time_is_still_found() -> None:
+    name = "\u037aana"
+    assert fold(fold(name)) != fold(name)
+    keys = load_reviewer_keys(json.dumps({name: public(PASSKEY)}).encode())
+    assert keys.of("pk_1", fold(name)) == frozenset([PASSKEY.cose])
+
+
 def test_whoever_is_not_in_the_file_is_checked_with_the_logs_own_key() -> None:
     keys = load_reviewer_keys(json.dumps({"carl": public(PASSKEY)}).encode())
     assert LOG.verified(reviewer_keys=keys).signatures == SignatureCounts(checked=1, trusted=0)
@@ -284,6 +315,7 @@ def test_whoever_is_not_in_the_file_is_checked_with_the_logs_own_key() -> None:
         '{"ana": "%%"}',
         '{"ana": [1]}',
         '{"a":"","a":""}',
+        json.dumps({"ana": public(PASSKEY), "ANA": public(PASSKEY)}),
     ],
 )
 def test_a_file_that_is_not_one_of_keys_is_refused(text: str) -> None:

@@ -29,7 +29,9 @@ async def test_two_accounts_cannot_have_names_that_look_alike(people: People, an
     assert await people.reviewers() == [ana]
 
 
-@pytest.mark.parametrize("name", ["", "  ", "two words", "a" * 65, "<b>", "-dash"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "two words", "a" * 65, "<b>", "-dash", "ana\u3164", "ana\uffa0", "\u037aana"]
+)
 async def test_a_name_that_is_none_is_refused(people: People, name: str) -> None:
     with pytest.raises(BadName):
         await people.add_reviewer(name, role=Role.ADMIN)

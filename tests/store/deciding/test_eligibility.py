@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from store.eligibility import (
+from store.deciding.eligibility import (
     Person,
     asked_names,
     is_asked,

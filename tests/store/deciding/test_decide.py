@@ -9,7 +9,7 @@ from store import tables
 from store.agents import Agent
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written
 from store.database import Database
-from store.deciding import BadAnswer, Conflict, NotAllowed, NotFound, NotSeen
+from store.deciding.decisions import BadAnswer, Conflict, NotAllowed, NotFound, NotSeen
 from store.desk import Desk
 from store.lifecycle import Outcome, State, Surface
 from store.people import Reviewer, Role

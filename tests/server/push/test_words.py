@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.push_words import asked, on_trial, over, several
+from server.push.words import asked, on_trial, over, several
 from store.lifecycle import Outcome
-from store.push_work import Addressee, Asked, Over
+from store.push.work import Addressee, Asked, Over
 from store.questions import Risk
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

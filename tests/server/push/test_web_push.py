@@ -7,7 +7,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.web_push import CURVE, MOST_BYTES, PushKey, authorization, base64url, sealed
+from server.push.web_push import CURVE, MOST_BYTES, PushKey, authorization, base64url, sealed
 from tests.push_station import Phone, Push, unpadded
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -14,12 +14,12 @@ import httpx2
 import structlog
 from anyio.abc import TaskGroup
 
-from server.push_service import Arrived, Gone, Later, Outcome, PushService, Refused
-from server.push_words import Message, asked, on_trial, over, several
+from server.push.service import Arrived, Gone, Later, Outcome, PushService, Refused
+from server.push.words import Message, asked, on_trial, over, several
 from store.desk import Desk
 from store.problems import DatabaseProblem
-from store.push import DEVICES
-from store.push_work import Addressee, Asked, Over, Pair, Work
+from store.push.devices import DEVICES
+from store.push.work import Addressee, Asked, Over, Pair, Work
 from store.questions import Risk
 from store.signals import INBOX
 
@@ -58,7 +58,7 @@ class _Errand:
 
 
 class Sender:
-    """Sends what `store.push_work` says is to be sent."""
+    """Sends what `store.push.work` says is to be sent."""
 
     def __init__(self, desk: Desk, service: PushService, pace: Pace | None = None) -> None:
         self._desk = desk

@@ -65,7 +65,7 @@ async def test_who_is_not_asked_is_not_told_until_it_escalates_to_them(
 async def test_in_a_flood_the_newest_is_looked_at_first_and_the_rest_is_left_for_the_next_look(
     desk: Desk, ana: Reviewer, ben: Reviewer, bot: Agent, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.push_work.AT_ONCE", 2)
+    monkeypatch.setattr("store.push.work.AT_ONCE", 2)
     await desk.policies.activate(ASKS_BEN, reviewer=None, via=Via.COMMAND_LINE)
     device = await added(desk, ana, clock)
     tickets = []

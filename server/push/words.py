@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.web_push import MOST_BYTES, base64url
+from server.push.web_push import MOST_BYTES, base64url
 from store.lifecycle import Outcome
 from store.moments import to_text
-from store.push_work import Asked, Over
+from store.push.work import Asked, Over
 from store.questions import Risk
 
 _LINE = 120

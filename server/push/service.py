@@ -16,13 +16,16 @@ import anyio
 import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.push_words import Message
-from server.web_push import CURVE, PushKey, authorization, sealed
-from store.push_work import Addressee
+from server.push.web_push import CURVE, PushKey, authorization, sealed
+from server.push.words import Message
+from store.push.work import Addressee
 
 SECONDS = 10.0
 LONGEST_PAUSE = 300.0
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # NAT64 (RFC 6052): an IPv4 address in the last four bytes
+_UNICAST = IPv6Network("2000::/3")
+"""What IPv6 hands out to the internet. The rest is local, or leads on to an IPv4 address in forms that come and go:
+`::a.b.c.d`, `::ffff:0:a.b.c.d`, `64:ff9b:1::/48`, `fec0::/10`."""
 
 Reachable = Callable[[IPv4Address | IPv6Address], bool]
 
@@ -60,6 +63,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         inside = IPv4Address(int(address) & 0xFFFFFFFF) if address in _TRANSLATED else None
         address = inside or address.ipv4_mapped or address.sixtofour or address
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
     return address.is_global and not address.is_multicast
 
 

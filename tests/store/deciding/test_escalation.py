@@ -13,7 +13,7 @@ from store.answers import Chosen
 from store.audit import reading
 from store.audit.canonical import decode
 from store.database import Database
-from store.deciding import Conflict, Decided, NotAllowed
+from store.deciding.decisions import Conflict, Decided, NotAllowed
 from store.desk import Desk
 from store.lifecycle import Outcome, State
 from store.people import Reviewer

@@ -5,7 +5,7 @@ from typing import Any
 
 from store.answers import Answer, Fault
 from store.card import Card
-from store.eligibility import Circumstances, Person
+from store.deciding.eligibility import Circumstances, Person
 from store.lifecycle import Outcome, Surface
 from store.people.accounts import Reviewer
 from store.requests import RequestView
@@ -68,6 +68,13 @@ class NotFound:
     """There is no such request."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The answer was written. `still_needed` more persons must answer the same before it stands; at 0 it does."""
+
+    still_needed: int
+
+
 Refusal = Conflict | BadAnswer | NotSeen | NotAllowed | NeedsSignature | NotFound
 Decision = Decided | Voted | Refusal
 
@@ -83,6 +90,8 @@ class Statement:
     surface: Surface
     authenticated_by: str
     signed: SignedDecision | None = None
+    session_id: str | None = None
+    """The session that it was said in: it counts only if that has not ended meanwhile. None where there is none."""
 
     @property
     def words(self) -> str | None:

@@ -9,16 +9,16 @@ import anyio.to_thread
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.push import Pace, Sender
-from server.push_service import Outcome, PushService
-from server.web_push import CURVE, PushKey
+from server.push.sender import Pace, Sender
+from server.push.service import Outcome, PushService
+from server.push.web_push import CURVE, PushKey
 from store.agents import Agent
 from store.answers import Chosen
 from store.desk import Desk
 from store.people import Reviewer
 from store.problems import DatabaseProblem, WriteRefused
-from store.push import Devices, Subscription
-from store.push_work import Addressee, Work
+from store.push.devices import Devices, Subscription
+from store.push.work import Addressee, Work
 from store.signals import INBOX
 from tests.push_station import Phone, Push, Station, station
 from tests.stage import FakeClock, answer, answered, approval
@@ -31,7 +31,7 @@ AT_ONCE = Pace(pause=0.0, retries=(0.0, 0.0), stumble=0.0)
 @pytest.fixture
 def push(monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
     # The one thing that differs from a browser's own push service: its address is one of this machine.
-    monkeypatch.setattr("store.push._require_public_https", lambda endpoint: None)
+    monkeypatch.setattr("store.push.devices._require_public_https", lambda endpoint: None)
     with station() as found:
         yield found
 
@@ -184,7 +184,7 @@ async def test_what_was_answered_before_its_turn_came_again_is_not_told(
 
         await until(closed)
         monkeypatch.undo()
-        monkeypatch.setattr("store.push._require_public_https", lambda endpoint: None)
+        monkeypatch.setattr("store.push.devices._require_public_https", lambda endpoint: None)
         other = await desk.ask(bot, approval("Another?"))
         assert [(await heard(push, phone))["body"] for _ in range(2)] == ["Deploy 1.4 to production?", "Another?"]
     assert push.arrived.empty()
@@ -284,7 +284,7 @@ async def test_a_push_service_that_hangs_for_one_browser_keeps_nobody_else_from_
             await anyio.sleep_forever()
         return await send(service, client, to, *rest)
 
-    monkeypatch.setattr("server.push.AT_A_TIME", 2)
+    monkeypatch.setattr("server.push.sender.AT_A_TIME", 2)
     monkeypatch.setattr(PushService, "send", hangs_for_ana)
     async with sending(desk):
         for number in range(4):

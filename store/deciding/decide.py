@@ -12,52 +12,22 @@ from store.answers import Chosen, Fault
 from store.audit.events import Assurance, Concealed, Reference, RequestVoted
 from store.card import canonical_text
 from store.database import Transaction
-from store.decisions import (
-    BadAnswer,
-    Conflict,
-    Decided,
-    Decision,
-    NeedsSignature,
-    NotAllowed,
-    NotFound,
-    NotSeen,
-    Ready,
-    Refusal,
-    Statement,
-    Voted,
-)
-from store.eligibility import still_needed
-from store.escalation import escalated_on_time
-from store.examining import examine_row
-from store.kept_answers import in_words, kept
+from store.deciding.decisions import BadAnswer, NeedsSignature, NotFound, Ready, Refusal, Statement, Taken
+from store.deciding.eligibility import still_needed
+from store.deciding.escalation import escalated_on_time
+from store.deciding.examining import examine_row
+from store.deciding.kept_answers import in_words, kept
+from store.deciding.votes import approving, keep, signers, words_of
 from store.lifecycle import Event, Outcome
 from store.moves import Decisive, close, move
-from store.requests import RequestView, find, is_open, views, votes_of
+from store.requests import find, is_open
 from store.signing.signed import check_signed, signed_fields
 from store.vault.keys import KeyProvider
-from store.votes import approving, keep
-
-__all__ = [
-    "BadAnswer",
-    "Conflict",
-    "Decided",
-    "Decision",
-    "NeedsSignature",
-    "NotAllowed",
-    "NotFound",
-    "NotSeen",
-    "Ready",
-    "Refusal",
-    "Statement",
-    "Voted",
-    "decide",
-    "expire_due",
-]
 
 
 def decide(
     transaction: Transaction, request_id: str, statement: Statement, keys: KeyProvider, waiting: frozenset[str]
-) -> Decision:
+) -> Taken | Refusal:
     """Take this answer, if it is this reviewer's to give and the request is still open: it closes the request, or is
     one of the several that the card asks for.
 
@@ -74,11 +44,10 @@ def decide(
         return NeedsSignature()
     if (fault := _signature_fault(transaction, ready, statement)) is not None:
         return BadAnswer((fault,))
-    if not ready.card.needs_several:
-        _close(transaction, ready, statement, keys, statement.reviewer.display_name, statement.words)
-    elif missing := _vote(transaction, ready, statement, keys):
-        return Voted(_view(transaction, request_id, waiting), missing)
-    return Decided(_view(transaction, request_id, waiting))
+    if ready.card.needs_several:
+        return Taken(_vote(transaction, ready, statement, keys))
+    _close(transaction, ready, statement, keys, statement.reviewer.display_name, statement.words)
+    return Taken(0)
 
 
 def _up_to_date(transaction: Transaction, row: Any) -> Any:
@@ -111,7 +80,9 @@ def _vote(transaction: Transaction, ready: Ready, statement: Statement, keys: Ke
     same = [ready.person]
     if ready.may_proceed and option is not None:
         same = approving(transaction.connection, card, option, around, beside=ready.person)
-    missing = still_needed(card, same, around) if ready.may_proceed else 0
+    # A signature of this answer is kept by now; it was checked before.
+    signed = signers(transaction.connection, ready.row.id)
+    missing = still_needed(card, same, around, signed=signed) if ready.may_proceed else 0
     position = transaction.log.next_index
     if missing:
         _record_vote(transaction, ready, statement)
@@ -127,8 +98,9 @@ def _vote(transaction: Transaction, ready: Ready, statement: Statement, keys: Ke
         log_position=position,
     )
     if not missing:
-        names = " and ".join(dict.fromkeys(one.display_name for one in same))
-        _close(transaction, ready, statement, keys, names, _all_words(transaction, ready, statement))
+        names = " and ".join(one.display_name for one in same)
+        words = statement.words if len(same) == 1 else words_of(transaction.connection, ready.row.id, same)
+        _close(transaction, ready, statement, keys, names, words)
     return missing
 
 
@@ -156,17 +128,6 @@ def kept_vote(ready: Ready) -> dict[str, Any]:
     """A vote's answer as the log conceals it: that of the decision that it may become a part of."""
     assert isinstance(ready.answer, Chosen)
     return {"decision": ready.answer.option, "approved": ready.may_proceed}
-
-
-def _all_words(transaction: Transaction, ready: Ready, statement: Statement) -> str | None:
-    """What the agent gets to read: everybody's comments who answered this, with their names where there are several."""
-    if not ready.may_proceed:
-        return statement.words
-    votes = votes_of(transaction.connection, [ready.row.id])[ready.row.id]
-    words = [(vote.display_name, vote.comment) for vote in votes if vote.comment is not None]
-    if len(words) == 1:
-        return words[0][1]
-    return "\n\n".join(f"{name}: {comment}" for name, comment in words) or None
 
 
 def _close(
@@ -201,10 +162,6 @@ def _close(
     )
     # What was examined is this very row inside this very transaction; nothing can have moved it since.
     assert moved, "a request moved inside the writer's own transaction"
-
-
-def _view(transaction: Transaction, request_id: str, waiting: frozenset[str]) -> RequestView:
-    return views(transaction.connection, [find(transaction.connection, request_id)], waiting)[0]
 
 
 def expire_due(transaction: Transaction) -> int:

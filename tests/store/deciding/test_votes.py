@@ -15,7 +15,7 @@ from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled
 from store.audit import reading
 from store.audit.canonical import decode
 from store.database import Database
-from store.deciding import (
+from store.deciding.decisions import (
     BadAnswer,
     Conflict,
     Decided,
@@ -26,12 +26,12 @@ from store.deciding import (
     Statement,
     Voted,
 )
+from store.deciding.examining import examine
+from store.deciding.votes import MyVote, Standing
 from store.desk import Desk
-from store.examining import examine
 from store.lifecycle import Outcome, State, Surface
 from store.people import People, Reviewer, Role
 from store.requests import RequestView, Vote
-from store.votes import MyVote, Standing
 from tests.stage import FakeClock, answer, answered, approval, form, see
 from tests.store.rules import in_force
 

@@ -1,7 +1,7 @@
 """Browsers that a person wants to be told in, by web push: kept, tried, forgotten. For what, see `push_work`.
 
 An endpoint is an address that a browser names and we call, so what it may be is narrow: https, a host name, the usual
-port. Where that name leads is looked at each time it is called (`server/push_service.py`).
+port. Where that name leads is looked at each time it is called (`server/push/service.py`).
 """
 
 import base64
@@ -22,9 +22,10 @@ from store.audit.events import PushDeviceAdded
 from store.database import Database, Transaction
 from store.identifiers import new_id
 from store.people.accounts import Reviewer
+from store.people.sessions import Session, require_open
 from store.problems import PeopleProblem
-from store.push_ends import Ended, forget
-from store.push_work import Pair, Work, waits, work
+from store.push.ends import Ended, forget
+from store.push.work import Pair, Work, waits, work
 
 DEVICES = "devices"
 """Topic: a browser is to be told from now on, or tried now."""
@@ -97,16 +98,31 @@ class Devices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, reviewer: Reviewer, given: object, *, name: str, replaces: str | None = None) -> str:
+    async def add(
+        self,
+        reviewer: Reviewer,
+        given: object,
+        *,
+        name: str,
+        replaces: str | None = None,
+        at: Session | None = None,
+    ) -> str:
         """Tell this person in this browser, too; the device's id. One that is known already is theirs from now on.
 
-        `replaces` is the endpoint that the browser says it had before.
+        `replaces` is the endpoint that the browser says it had before; `at` the session that asks.
 
         Raises:
             BadSubscription, TooManyDevices
+            AccountClosed: the session ended meanwhile.
         """
         subscription = Subscription.of(given)
-        return await self._database.write(lambda change: _add(change, reviewer, subscription, name, replaces))
+
+        def change(transaction: Transaction) -> str:
+            if at is not None:
+                require_open(transaction.connection, at.id)
+            return _add(transaction, reviewer, subscription, name, replaces)
+
+        return await self._database.write(change)
 
     async def of(self, reviewer_id: str) -> list[Device]:
         """Where a person is told, oldest first."""

@@ -90,14 +90,19 @@ def needs_passkey(card: Card, person: Person, circumstances: Circumstances) -> b
     return any(one.passkey and _counts(one, person, circumstances) for one in card.conditions)
 
 
-def still_needed(card: Card, approving: Collection[Person], circumstances: Circumstances) -> int:
+def still_needed(
+    card: Card, approving: Collection[Person], circumstances: Circumstances, *, signed: Collection[str] = ()
+) -> int:
     """How many more persons must press the same button, at least; 0 when these are enough.
 
-    `approving` are different persons who pressed it and may still approve.
+    `approving` are different persons who pressed it and may still approve; `signed` the ids of those whose answer was
+    signed. Nobody else's counts for a rule that wants a passkey: it may not have asked them yet when they answered.
     """
-    missing = [
-        one.approvals - sum(_counts(one, person, circumstances) for person in approving) for one in card.conditions
-    ]
+
+    def counts(one: Condition, person: Person) -> bool:
+        return _counts(one, person, circumstances) and (not one.passkey or person.id in signed)
+
+    missing = [one.approvals - sum(counts(one, person) for person in approving) for one in card.conditions]
     return max(*missing, 1 - len(approving), 0)
 
 

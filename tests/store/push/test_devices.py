@@ -9,7 +9,7 @@ from store.audit.reading import entries
 from store.database import Database
 from store.desk import Desk
 from store.people import People, Reviewer
-from store.push import MOST, BadSubscription, Device, Subscription, TooManyDevices
+from store.push.devices import MOST, BadSubscription, Device, Subscription, TooManyDevices
 from tests.push_station import Phone, padless, point
 from tests.stage import FakeClock
 

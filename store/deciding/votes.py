@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select
 from store import tables
 from store.card import Card
 from store.database import Transaction
-from store.eligibility import (
+from store.deciding.eligibility import (
     Circumstances,
     Person,
     is_asked,
@@ -93,6 +93,27 @@ def approving(
     return [voter for voter in voters if why_not_approve(card, voter, circumstances) is None]
 
 
+def signers(connection: Connection, request_id: str) -> frozenset[str]:
+    """Who signed their answer to this request, by id."""
+    signatures = tables.signatures.c
+    query = select(signatures.reviewer_id).where(signatures.request_id == request_id)
+    return frozenset(connection.execute(query).scalars())
+
+
+def words_of(connection: Connection, request_id: str, voters: Iterable[Person]) -> str | None:
+    """What these voters commented, each with their name; None if none of them did. One line of one of them stays bare.
+
+    The lines of a comment after its first are set in: no comment looks like another person's.
+    """
+    votes = tables.votes.c
+    query = select(votes.reviewer_id, votes.comment).where(votes.request_id == request_id, votes.comment.is_not(None))
+    said = {row.reviewer_id: "\n  ".join(row.comment.splitlines()) for row in connection.execute(query)}
+    spoke = [one for one in voters if one.id in said]
+    if len(spoke) == 1 and "\n" not in said[spoke[0].id]:
+        return said[spoke[0].id]
+    return "\n\n".join(f"{one.display_name}: {said[one.id]}" for one in spoke) or None
+
+
 def keep(
     transaction: Transaction,
     card: Card,
@@ -156,7 +177,8 @@ def standings(
 def _standing(connection: Connection, card: Card, looks: Person, around: Circumstances, mine: Any) -> Standing:
     vote = None
     if mine is not None:
-        needed = still_needed(card, approving(connection, card, mine.option, around), around)
+        signed = signers(connection, card.request_id)
+        needed = still_needed(card, approving(connection, card, mine.option, around), around, signed=signed)
         vote = MyVote(mine.said, mine.at, needed)
     why_not = why_not_answer(card, looks, around)
     cannot_approve = why_not_approve(card, looks, around)

@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.push_service import Arrived, Gone, Later, Outcome, PushService, Refused, is_public
-from server.push_words import on_trial
-from server.web_push import CURVE, PushKey
-from store.push_work import Addressee
+from server.push.service import Arrived, Gone, Later, Outcome, PushService, Refused, is_public
+from server.push.web_push import CURVE, PushKey
+from server.push.words import on_trial
+from store.push.work import Addressee
 from tests.push_station import Phone, Station, point, station
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +111,11 @@ async def test_a_service_that_is_not_there_is_tried_later(push: Station) -> None
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::8efa:101", True),
         ("2002:7f00:1::", False),
+        ("::7f00:1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("fec0::1", False),
+        ("ff02::1", False),
     ],
 )
 def test_only_addresses_of_the_open_internet_are_public(address: str, public: bool) -> None:
@@ -160,7 +165,7 @@ async def test_the_number_is_called_and_the_certificate_must_be_the_names(
 async def test_a_service_that_never_answers_is_left_after_a_while(
     push: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.push_service.SECONDS", 0.05)
+    monkeypatch.setattr("server.push.service.SECONDS", 0.05)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as silent:
         port = silent.extra(anyio.abc.SocketAttribute.local_port)
         outcome = await send(Phone(f"http://127.0.0.1:{port}/push"))

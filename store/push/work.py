@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
-from store import tables, votes
+from store import tables
 from store.card import load_card
-from store.eligibility import why_not_answer
+from store.deciding import votes
+from store.deciding.eligibility import why_not_answer
 from store.lifecycle import OPEN_STATES, Outcome, State
 from store.people.accounts import DECIDING_ROLES
 from store.questions import Risk

@@ -6,14 +6,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from store.answers import AskedBack, Fault, check
-from store.decisions import BadAnswer, Conflict, NotAllowed, NotFound, NotSeen, Ready, Refusal, Statement
-from store.eligibility import needs_passkey, why_not_answer, why_not_approve
-from store.kept_answers import meaning_of
+from store.deciding.decisions import BadAnswer, Conflict, NotAllowed, NotFound, NotSeen, Ready, Refusal, Statement
+from store.deciding.eligibility import needs_passkey, why_not_answer, why_not_approve
+from store.deciding.kept_answers import meaning_of
+from store.deciding.shows import was_shown
+from store.deciding.votes import circumstances, has_voted, person
 from store.lifecycle import Outcome, State
+from store.people.sessions import is_open
 from store.requests import RequestView, checked_card, find, views
-from store.shows import was_shown
 from store.text import is_unicode
-from store.votes import circumstances, has_voted, person
 
 COMMENT_LIMIT = 10_000
 
@@ -30,6 +31,9 @@ def examine_row(
     connection: Connection, now: datetime, row: Any, statement: Statement, waiting: frozenset[str]
 ) -> Ready | Refusal:
     """`examine` for a row that was just read."""
+    # Looked at here, too: a call that is sent slowly began before its session was ended, or its account reset.
+    if statement.session_id is not None and not is_open(connection, statement.session_id):
+        return NotAllowed("your session has ended, and nothing was changed; sign in again")
     speaks = person(connection, statement.reviewer.id)
     if speaks is None or not speaks.may_decide:
         return NotAllowed()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.push_key import open_push_key
+from server.push.key import open_push_key
 from store.problems import KeyProblem
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.web_push import CURVE, PushKey
+from server.push.web_push import CURVE, PushKey
 from store.private_file import make_private_file, quoted, read_private_file
 from store.problems import KeyProblem
 

@@ -1,0 +1,1 @@
+"""Telling people's devices of requests, by web push."""

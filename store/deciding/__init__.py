@@ -1,0 +1,1 @@
+"""The reviewers' side of a request: who may answer, what was shown, how many must agree, and the decision itself."""

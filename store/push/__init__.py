@@ -1,0 +1,1 @@
+"""Devices that are told of new requests, and what each is still to be told."""
