@@ -14,6 +14,15 @@ PATTERN_BYTES = 1 << 20
 """What one compiled pattern may take up; it also bounds how long compiling takes."""
 
 
+BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Letters and symbols by category, and nothing to the eye."""
+
+
+def says_something(text: str) -> bool:
+    """Whether anybody can see anything in it: a reason of blanks and invisible characters is none."""
+    return any(unicodedata.category(one)[0] not in "CMZ" and one not in BLANK_LETTERS for one in text)
+
+
 def _one_line(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Zl", "Zp"):

@@ -66,7 +66,7 @@ def permissions(home: Home, database: Path | None) -> list[Finding]:
             about = path.lstat()
             if stat.S_ISLNK(about.st_mode):
                 continue
-            if about.st_mode & 0o077 and path != home.config_file:
+            if about.st_mode & 0o077 and path not in (home.config_file, home.policy_file):
                 found.append(_open(path, stat.S_IMODE(about.st_mode), is_folder=stat.S_ISDIR(about.st_mode)))
             if about.st_uid != owner:
                 found.append(

@@ -10,6 +10,7 @@ from store.lifecycle import Outcome, Surface
 from store.people.accounts import Reviewer
 from store.requests import RequestView
 from store.signing.signed import SignedDecision
+from store.text import says_something
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ class Statement:
 
     @property
     def words(self) -> str | None:
-        """The comment as it is kept."""
-        return (self.comment or "").strip() or None
+        """The comment as it is kept; None where there is nothing to read."""
+        comment = (self.comment or "").strip()
+        return comment if says_something(comment) else None
 
 
 @dataclass(frozen=True)

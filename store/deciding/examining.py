@@ -92,6 +92,6 @@ def _comment_faults(statement: Statement) -> tuple[Fault, ...]:
         return (Fault("comment", f"takes at most {COMMENT_LIMIT} characters; it has {len(comment)}"),)
     if not is_unicode(comment):
         return (Fault("comment", "contains characters that are not Unicode text"),)
-    if isinstance(statement.answer, AskedBack) and not comment.strip():
+    if isinstance(statement.answer, AskedBack) and statement.words is None:
         return (Fault("comment", "say what you want to know: the agent gets these words"),)
     return ()

@@ -18,12 +18,12 @@ from store.identifiers import new_id, new_secret
 from store.names import fold
 from store.problems import PeopleProblem
 from store.signals import PEOPLE
+from store.text import BLANK_LETTERS
 
 PASSWORD_LIMITS = (10, 1000)
 
 _USERNAME = re.compile(r"[\w][\w.\-@+]{0,63}")
 _BETWEEN_NAMES = re.compile(r"\band\b|[,;&+/()]", re.IGNORECASE)
-_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Letters to Unicode, and nothing to the eye: with one of them a name would look like another."""
 
 
@@ -109,7 +109,7 @@ def checked_username(username: str) -> str:
     # Its folded form is what rules name and logs compare, so it must be a name, too, and fold to itself.
     folded = fold(username)
     proper = _USERNAME.fullmatch(username) and _USERNAME.fullmatch(folded) and fold(folded) == folded
-    if not proper or _BLANK_LETTERS.intersection(folded):
+    if not proper or BLANK_LETTERS.intersection(folded):
         raise BadName(
             f"{username!r} is not a user name", "Use letters, digits and . - _ @ +, at most 64, such as ana.ruiz."
         )

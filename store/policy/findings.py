@@ -148,13 +148,18 @@ def _of_pairs(policy: Policy) -> Iterator[Finding]:
         for index, rule in enumerate(policy.rules)
         if rule.action is Action.HOLD and rule.reviewers is not None
     ]
+    told: set[int] = set()
     for (one, _, first), (other, index, second) in combinations(asking, 2):
+        if index in told:
+            continue
         alone = (set(one.matched_tools) & set(other.matched_tools)) - {APPROVING_TOOL}
         # Only where they surely meet: whether two globs have a name in common is left to the question itself.
         meet = any(not (rule.agents or rule.workflows) for rule in (one, other))
         if alone and meet and not first & second:
             message = f"the rules {one.name!r} and {other.name!r} ask different people"
             where = _place(policy, ("rules", index, "reviewers"))
+            # Once a rule: hundreds of rules that all differ would be a hundred thousand of the same.
+            told.add(index)
             yield Finding(f"{message}: of what both match, only an approval can be asked", where, refuses=False)
 
 

@@ -149,6 +149,7 @@ def test_what_others_can_open_in_the_home_is_unsafe(own_home: Path, name: str) -
 
 def test_settings_that_others_can_read_are_no_finding(own_home: Path) -> None:
     (own_home / "assent.toml").touch(mode=0o644)
+    (own_home / "policy.yaml").touch(mode=0o644)
 
     assert place.permissions(Home(own_home), None) == []
 

@@ -67,8 +67,9 @@ async def test_an_answer_closes_the_request_and_says_what_it_means(
 
 async def test_asking_back_needs_words_and_gives_them_to_the_agent(desk: Desk, bot: Agent, ana: Reviewer) -> None:
     ticket = await desk.ask(bot, approval())
-    refused = await answer(desk, ana, ticket.request_id, AskedBack(), comment="  ")
-    assert refused == BadAnswer((Fault("comment", "say what you want to know: the agent gets these words"),))
+    for nothing in ("  ", "\u200b\u3164"):
+        refused = await answer(desk, ana, ticket.request_id, AskedBack(), comment=nothing)
+        assert refused == BadAnswer((Fault("comment", "say what you want to know: the agent gets these words"),))
     view = (await answered(desk, ana, ticket.request_id, AskedBack(), comment="Which version is live?")).view
     assert (view.outcome, view.may_proceed, view.comment) == (Outcome.RETURNED, False, "Which version is live?")
 

@@ -124,6 +124,11 @@ def test_rules_that_ask_different_people_for_what_one_person_answers_are_a_warni
     assert found(OK, "agent: deploy-*", other, "reviewers: carl", "agent: deploy-b*") == []
 
 
+def test_a_rule_that_differs_from_several_is_told_of_once() -> None:
+    many = found(OK, "approvals: 1\n  - name: y", "reviewers: carl", "approvals: 1\n  - name: z", "reviewers: ben")
+    assert [one.place.line for one in many if "ask different people" in one.message] == [8, 11]
+
+
 def test_a_rule_that_asks_for_nothing_is_a_warning() -> None:
     assert found("agent: deploy-*") == [warning("the rule 'x' asks for nothing that holds without it", 4, 5)]
 
