@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from playwright.sync_api import Browser, CDPSession, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from server.push.sender import Pace, Sender
 from server.push.service import PushService
@@ -57,6 +57,13 @@ _TAP = """async () => {
   await Promise.all(work);
   return address;
 }"""
+_PUSHED = """async (data) => {
+  const pushed = new PushEvent("push", {data});
+  const work = [];
+  pushed.waitUntil = (promise) => work.push(promise);
+  dispatchEvent(pushed);
+  await Promise.all(work);
+}"""
 _MOVED = """async ([before, now]) => {
   const moved = new ExtendableEvent("pushsubscriptionchange");
   const work = [];
@@ -68,33 +75,23 @@ _MOVED = """async ([before, now]) => {
 }"""
 _UNTIL = """async (count) => {
   const registration = await navigator.serviceWorker.ready;
-  while ((await registration.getNotifications()).length !== count) await new Promise(requestAnimationFrame);
+  // No frame is waited for: a page that nobody sees may get none.
+  while ((await registration.getNotifications()).length !== count);
 }"""
 
 
 class Worker:
-    """The service worker of a page, to which messages are handed as the browser's push service would."""
+    """The service worker of a page, to which messages are handed as the browser would."""
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.origin = origin
-        self.session: CDPSession = page.context.new_cdp_session(page)
-        self.registration = ""
-        self.session.on("ServiceWorker.workerRegistrationUpdated", self._registered)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-        self.session.send("ServiceWorker.enable")
-        while not self.registration:
-            page.evaluate("1")
-
-    def _registered(self, event: dict[str, Any]) -> None:
-        for one in event["registrations"]:
-            self.registration = one["registrationId"]
+        workers = page.context.service_workers
+        self._worker = workers[0] if workers else page.context.wait_for_event("serviceworker")
 
     def hand(self, data: str) -> None:
-        self.session.send(
-            "ServiceWorker.deliverPushMessage",
-            {"origin": self.origin, "registrationId": self.registration, "data": data},
-        )
+        """Return once the worker has done with it."""
+        self._worker.evaluate(_PUSHED, data)
 
     def notifications(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.page.evaluate(
@@ -105,8 +102,7 @@ class Worker:
 
     def tapped(self) -> str:
         """The address that a tap on the one notification opens."""
-        (worker,) = self.page.context.service_workers
-        address: str = worker.evaluate(_TAP)
+        address: str = self._worker.evaluate(_TAP)
         return address
 
     def until(self, count: int) -> list[dict[str, Any]]:
@@ -149,7 +145,7 @@ def test_a_question_is_told_in_the_browser_that_was_added_and_a_tap_opens_its_ca
     page.get_by_role("button", name="Tell me in this browser").click()
     expect(page.get_by_text("You are told of new requests in this browser.")).to_be_visible()
     expect(page.locator("[data-here]")).to_be_visible()
-    worker = Worker(page, site.origin)
+    worker = Worker(page)
     with sending(site):
         request_id = site.ask(question)
         worker.hand(json.dumps(phone.read(push.next().body)))
@@ -168,7 +164,7 @@ def test_a_question_is_told_in_the_browser_that_was_added_and_a_tap_opens_its_ca
 
 
 def test_a_tap_opens_a_page_of_this_site_whatever_the_message_says(site: RunningSite, windows: Windows) -> None:
-    worker = Worker(opened(windows, site), site.origin)
+    worker = Worker(opened(windows, site))
     worker.hand(json.dumps({"tag": "x", "title": "a", "body": "b", "path": "https://evil.example/login?next=//x"}))
     worker.until(1)
 
@@ -182,7 +178,7 @@ def test_what_was_answered_elsewhere_is_said_in_its_place_quietly_and_goes_with_
     page = opened(windows, site, phone)
     page.get_by_role("button", name="Tell me in this browser").click()
     expect(page.locator("[data-here]")).to_be_visible()
-    worker = Worker(page, site.origin)
+    worker = Worker(page)
     with sending(site):
         request_id = site.ask(samples.APPROVAL)
         worker.hand(json.dumps(phone.read(push.next().body)))
@@ -199,7 +195,7 @@ def test_what_was_answered_elsewhere_is_said_in_its_place_quietly_and_goes_with_
 def test_a_message_that_cannot_be_read_still_says_that_something_waits(
     site: RunningSite, windows: Windows, data: str
 ) -> None:
-    worker = Worker(opened(windows, site), site.origin)
+    worker = Worker(opened(windows, site))
     worker.hand(data)
 
     (told,) = worker.until(1)
@@ -207,7 +203,7 @@ def test_a_message_that_cannot_be_read_still_says_that_something_waits(
 
 
 def test_the_same_request_is_one_notification_however_often_it_is_told(site: RunningSite, windows: Windows) -> None:
-    worker = Worker(opened(windows, site), site.origin)
+    worker = Worker(opened(windows, site))
     said = {"kind": "asked", "tag": "req_1", "title": "a", "body": "b", "path": "/requests/req_1"}
     worker.hand(json.dumps(said))
     worker.until(1)
@@ -248,7 +244,7 @@ def test_the_test_button_has_a_message_sent_to_that_browser(site: RunningSite, w
     page = opened(windows, site, phone)
     page.get_by_role("button", name="Tell me in this browser").click()
     expect(page.locator("[data-here]")).to_be_visible()
-    worker = Worker(page, site.origin)
+    worker = Worker(page)
     with sending(site):
         page.get_by_role("button", name="Test").click()
         expect(page.get_by_text("A message on trial is on its way.")).to_be_visible()
