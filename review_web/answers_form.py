@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import FormData
 
 from store.answers import Answer, AskedBack, Chosen, Declined, Fault, Filled, Selected, Written, from_text
-from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput
+from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, HeldCall
 from store.values import FieldType
 
 OPTION = "option:"
@@ -35,7 +35,7 @@ def read_answer(question: AnyQuestion, form: FormData) -> Answer | Fault:
         return Declined()
     if action == "return":
         return AskedBack()
-    if isinstance(question, AskApproval):
+    if isinstance(question, AskApproval | HeldCall):
         return Chosen(action.removeprefix(OPTION)) if action.startswith(OPTION) else ACTION_FAULT
     if action != "answer":
         return ACTION_FAULT

@@ -108,7 +108,7 @@ def routes(site: Site) -> list[BaseRoute]:
         else:
             view = await site.desk.view(request_id)
         if view is None:
-            raise _not_found()
+            raise no_such_request()
         standings = await site.desk.standings(reviewer, [view])
         return JSONResponse(detail(view, standings.get(view.request_id)))
 
@@ -121,15 +121,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def _deciding(site: Site) -> Any:
     async def deciding(request: Request) -> Response:
-        if bearer_token(request) is not None:
-            await require_reader(site, request)
-            raise Refusal(
-                403,
-                "Tokens only read",
-                "A reviewer token reads and never decides. Nothing was changed.",
-                "Sign in at /login and send the session cookie.",
-                reason="token",
-            )
+        await refuse_token(site, request)
         session = require_deciding_role(request)
         body = parse_decision(await read_json_object(request))
         if isinstance(body, tuple):
@@ -170,21 +162,44 @@ def _deciding(site: Site) -> Any:
             case BadAnswer(faults):
                 return bad_answer(faults)
             case Conflict(view, message):
-                return _conflict(view, message)
+                return conflict(view, message)
             case NotSeen(message):
-                hint = f"GET /api/requests/{request.path_params['request_id']} first, and decide on what it returns."
-                raise Refusal(409, "Not shown yet", sentence(message), hint, reason="not_shown")
+                raise not_shown(request.path_params["request_id"], message)
             case NotAllowed(message):
                 raise Refusal(403, "You may not decide this", sentence(message), reason="not_allowed")
             case NotFound():
-                raise _not_found()
+                raise no_such_request()
             case _:
                 assert_never(decided)
 
     return deciding
 
 
-def _conflict(view: RequestView, message: str) -> Response:
+async def refuse_token(site: Site, request: Request) -> None:
+    """Let through who comes with a session; whoever comes with a token is told that tokens only read.
+
+    Raises:
+        Refusal
+    """
+    if bearer_token(request) is not None:
+        await require_reader(site, request)
+        raise Refusal(
+            403,
+            "Tokens only read",
+            "A reviewer token reads and never decides. Nothing was changed.",
+            "Sign in at /login and send the session cookie.",
+            reason="token",
+        )
+
+
+def not_shown(request_id: str, message: str) -> Refusal:
+    """409, with what to do first."""
+    hint = f"GET /api/requests/{request_id} first, and decide on what it returns."
+    return Refusal(409, "Not shown yet", sentence(message), hint, reason="not_shown")
+
+
+def conflict(view: RequestView, message: str) -> Response:
+    """409, with how the request stands."""
     body = {
         "error": f"{sentence(message)} Nothing was changed.",
         "reason": "conflict",
@@ -199,14 +214,20 @@ def parse_decision(body: dict[str, Any]) -> DecisionBody | tuple[Fault, ...]:
     try:
         return DecisionBody.model_validate(body)
     except ValidationError as problem:
-        return tuple(_fault(error["loc"], error["type"], error["msg"]) for error in problem.errors(include_input=False))
+        return faults_of(problem, DecisionBody)
 
 
-def _fault(where: tuple[int | str, ...], kind: str, message: str) -> Fault:
+def faults_of(problem: ValidationError, body: type[BaseModel]) -> tuple[Fault, ...]:
+    """What is wrong with the form of a body."""
+    known = ", ".join(body.model_fields)
+    errors = problem.errors(include_input=False)
+    return tuple(_fault(error["loc"], error["type"], error["msg"], known) for error in errors)
+
+
+def _fault(where: tuple[int | str, ...], kind: str, message: str, known: str) -> Fault:
     # No faults but ours may quote what was sent: it can hold a password.
     name = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
-        known = ", ".join(DecisionBody.model_fields)
         return Fault(name, f"is not known here; this call takes {known}")
     return Fault(name, "is required" if kind == "missing" else message)
 
@@ -230,5 +251,6 @@ def bad_answer(faults: tuple[Fault, ...]) -> Response:
     )
 
 
-def _not_found() -> Refusal:
+def no_such_request() -> Refusal:
+    """404, with where to look."""
     return Refusal(404, "No such request", "There is no request of this id.", "GET /api/requests lists what is open.")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from review_web.words import count
 from store.card import Card
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS
 from store.policy.demands import BUILT_IN, Condition
 
 
@@ -63,7 +63,7 @@ def _demand(card: Card, condition: Condition) -> str:
     """A rule's demand as a sentence without its full stop."""
     if condition.rule == BUILT_IN:
         return "High risk is approved with a reason only"
-    answer = "approval" if card.kind is Kind.APPROVAL else "answer"
+    answer = "approval" if card.kind in VOTED_KINDS else "answer"
     who = f" from {_names(condition.groups)}" if condition.groups else ""
     also = (
         "signed with a passkey" if condition.passkey else "",

@@ -8,8 +8,8 @@ from review_web.answers_form import FIELD, OPTION, Typed
 from store.answers import Fault
 from store.card import Button, Card
 from store.fields import Choice, FormField
-from store.lifecycle import Kind
-from store.questions import AskApproval, AskForm, AskSelection, AskTextInput, Mode
+from store.lifecycle import VOTED_KINDS, Kind
+from store.questions import AskForm, AskSelection, AskTextInput, Mode
 from store.values import FieldType, parse_moment
 
 # Every option of a short list can be seen at once, which a drop-down hides.
@@ -21,6 +21,7 @@ PRESETS: Mapping[Kind, tuple[str, ...]] = {
     Kind.SELECTION: ("None of these.", "Say more about each.", _NOT_THIS),
     Kind.FORM: ("You do not need all of this.", "Say what it is for.", _NOT_THIS),
     Kind.TEXT_INPUT: ("Write it anew, shorter.", "Say who will read it.", _NOT_THIS),
+    Kind.CALL: ("Not now.", "Wrong recipient.", "Too much at once.", "Say first why this is needed."),
 }
 
 _INPUT_TYPES: Mapping[FieldType, str] = {
@@ -145,7 +146,7 @@ def answer_form(card: Card, typed: Typed | None = None, faults: Sequence[Fault] 
 
 
 def _buttons(card: Card) -> tuple[tuple[str, Button], ...]:
-    if not isinstance(card.question, AskApproval):
+    if card.kind not in VOTED_KINDS:
         return tuple(("answer", button) for button in card.buttons)
     return tuple((OPTION + button.id, button) for button in sorted(card.buttons, key=lambda b: b.approves))
 

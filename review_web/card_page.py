@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from review_web.answers_form import Typed, read_answer, read_comment, typed
 from review_web.asked import Asked, asked
 from review_web.assertions import read_assertion
+from review_web.call_card import CallPart, call_part, lines_of_arguments
 from review_web.card_form import AnswerForm, answer_form
 from review_web.errors import Refusal, sentence
 from review_web.receipt import Receipt, receipt_of
@@ -24,8 +25,9 @@ from review_web.sessions import require_deciding_role, require_reviewer
 from review_web.signing import SignPanel, sign_panel
 from review_web.site_context import Site
 from review_web.track_record import TrackRecord, track_record
-from review_web.verdicts import BANDS, KIND_WORDS, RISK_WORDS, Band
+from review_web.verdicts import KIND_WORDS, RISK_WORDS, Band, band_of
 from store.answers import Fault
+from store.calls.definitions import Method
 from store.deciding.decisions import (
     BadAnswer,
     Conflict,
@@ -42,7 +44,7 @@ from store.fields import LIST_LIMIT
 from store.inbox import Neighbours
 from store.lifecycle import State, Surface
 from store.people import Reviewer, Role
-from store.questions import AskApproval, AskForm, AskTextInput
+from store.questions import AskApproval, AskForm, AskTextInput, HeldCall
 from store.requests import RequestView
 from store.signing.signed import FIELD as ASSERTION
 from store.values import FieldType
@@ -86,6 +88,8 @@ class CardPage:
     sign: SignPanel | None
     """What stands beside the buttons where approving takes a passkey's signature."""
     receipt: Receipt | None
+    call: CallPart | None
+    """Of a held call: what it would run."""
     asked: Asked
     before: TrackRecord
     beside: Neighbours
@@ -107,7 +111,7 @@ def routes(site: Site) -> list[BaseRoute]:
         request_id = request.path_params["request_id"]
         view = await site.desk.view(request_id)
         if view is None:
-            raise _not_here()
+            raise not_here()
         if _asks_for_secrets(view) and not passwords_are_safe(request, site.settings):
             raise _unsafe_password()
         form = await request.form(max_fields=_MOST_INPUTS)
@@ -146,7 +150,7 @@ async def answer_decision(site: Site, request: Request, view: RequestView, decid
         case Decided() | Voted():
             return RedirectResponse(f"/requests/{view.request_id}", HTTPStatus.SEE_OTHER)
         case NotFound():
-            raise _not_here()
+            raise not_here()
         case NotAllowed(message):
             raise Refusal(HTTPStatus.FORBIDDEN, "You may not decide this", sentence(message), reason="not_allowed")
         case BadAnswer():
@@ -171,7 +175,7 @@ async def _look(site: Site, reviewer: Reviewer, request_id: str) -> RequestView:
     else:
         view = await site.desk.show(reviewer, request_id, Surface.RENDERED_PAGE)
     if view is None:
-        raise _not_here()
+        raise not_here()
     return view
 
 
@@ -185,7 +189,7 @@ async def card_page(site: Site, request: Request, reviewer: Reviewer, view: Requ
     assert before is not None, "requests are never removed"
     return CardPage(
         view=view,
-        band=BANDS[view.kind],
+        band=band_of(view, site.clock()),
         kind_word=KIND_WORDS[view.kind],
         risk_word=RISK_WORDS[view.risk] if view.risk else None,
         description=question.description if isinstance(question, AskApproval | AskForm | AskTextInput) else None,
@@ -195,13 +199,22 @@ async def card_page(site: Site, request: Request, reviewer: Reviewer, view: Requ
         closed_to_you=closed_to_you if is_open else None,
         standing=standing,
         sign=await sign_panel(site, reviewer, view.request_id) if standing and _signs(standing) else None,
-        receipt=receipt_of(view),
+        receipt=receipt_of(view, site.clock()),
+        call=await _call(site, view),
         asked=asked(view.card, view.escalated_at),
         before=track_record(view.card, before),
         beside=await site.desk.neighbours(reviewer, view.request_id),
         notice=None,
-        events=f"/events?{urlencode({'page': 'card', 'request': view.request_id})}",
+        events=f"/events?{urlencode({'page': 'card', 'request': view.request_id, 'card': view.card_sha256})}",
     )
+
+
+async def _call(site: Site, view: RequestView) -> CallPart | None:
+    question = view.card.question
+    if not isinstance(question, HeldCall):
+        return None
+    pinned = await site.desk.calls.definition(question.upstream, Method(question.method), question.name)
+    return call_part(view.request_id, question, pinned)
 
 
 def _why_no_buttons(
@@ -230,12 +243,16 @@ def _asks_for_secrets(view: RequestView) -> bool:
 
 
 def _is_long(view: RequestView) -> bool:
-    written = view.card.question.model_dump_json(exclude_none=True)
+    question = view.card.question
+    if isinstance(question, HeldCall) and lines_of_arguments(question) > READ_FIRST_LINES:
+        return True
+    written = question.model_dump_json(exclude_none=True)
     # Lines too: empty ones take up little and push what follows them far below the buttons.
     return len(written.encode()) > READ_FIRST_BYTES or written.count("\\n") > READ_FIRST_LINES
 
 
-def _not_here() -> Refusal:
+def not_here() -> Refusal:
+    """There is no such request."""
     return Refusal(
         HTTPStatus.NOT_FOUND,
         "There is no such request",

@@ -1,4 +1,4 @@
-"""What differs between two questions, line by line, so that a reviewer need not compare them by eye. Pure."""
+"""What differs between two questions, or two texts, line by line, so that nobody need compare them by eye. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
+from review_web.json_text import entry_lines
 from store.fields import Choice, FormField
-from store.questions import APPROVE, REJECT, AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Evidence
+from store.questions import (
+    APPROVE,
+    REJECT,
+    AnyQuestion,
+    AskApproval,
+    AskForm,
+    AskSelection,
+    AskTextInput,
+    Evidence,
+    HeldCall,
+)
 
 # What an agent sends decides how long comparing takes, so there is an end to it: some ten milliseconds.
 LINES_COMPARED = 400
@@ -48,7 +59,11 @@ class Difference:
 
 def difference(before: AnyQuestion, now: AnyQuestion, *, with_reasons: bool = False) -> Difference:
     """What `now` asks otherwise than `before`; `with_reasons` compares what the agent gives as reasons, too."""
-    old, new = lines_of(before, with_reasons=with_reasons), lines_of(now, with_reasons=with_reasons)
+    return difference_of_lines(lines_of(before, with_reasons=with_reasons), lines_of(now, with_reasons=with_reasons))
+
+
+def difference_of_lines(old: Sequence[str], new: Sequence[str]) -> Difference:
+    """The lines that only one of the two texts has."""
     start = _common(old, new)
     old, new = old[start:], new[start:]
     end = _common(old[::-1], new[::-1])
@@ -84,6 +99,8 @@ def _particulars(question: AnyQuestion) -> list[str]:
             return [*_text(question.description), *map(_field, question.fields)]
         case AskTextInput():
             return [*_text(question.description), *_text(question.prefill)]
+        case HeldCall():
+            return [line for name in sorted(question.arguments) for line in entry_lines(name, question.arguments[name])]
 
 
 def _option(option: Choice) -> str:

@@ -19,6 +19,7 @@ from review_web.site_context import Site
 from review_web.verdicts import Verdict, verdict_of
 from store.moments import from_text
 from store.people import Session
+from store.questions import HeldCall
 from store.requests import RequestView
 from store.signals import INBOX, PEOPLE
 
@@ -55,17 +56,26 @@ class CardNews:
     closed: ClosedElsewhere
 
 
+@dataclass(frozen=True)
+class CardEdited:
+    """Context of `card_edited_news.html`."""
+
+    request_id: str
+    edited_by: str
+
+
 Compose = Callable[[], Awaitable[str]]
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """`GET /events?page=inbox&opened=…&closed=…` and `GET /events?page=card&request=…`."""
+    """`GET /events?page=inbox&opened=…&closed=…` and `GET /events?page=card&request=…&card=…`, of which `card` is the
+    hash of the card that the page shows."""
 
     async def events(request: Request) -> Response:
         session = require_reviewer(request)
         request_id = request.query_params.get("request")
         if request.query_params.get("page") == "card" and request_id:
-            stream = _stream(site, session, _card_news(site, request_id), request_id)
+            stream = _stream(site, session, _card_news(site, request_id, request.query_params.get("card")), request_id)
         else:
             opened, closed = _mark(request, "opened"), _mark(request, "closed")
             stream = _stream(site, session, _inbox_news(site, opened, closed), INBOX)
@@ -114,12 +124,18 @@ def _inbox_news(site: Site, opened: datetime | None, closed: datetime | None) ->
     return compose
 
 
-def _card_news(site: Site, request_id: str) -> Compose:
+def _card_news(site: Site, request_id: str, card_sha256: str | None) -> Compose:
     async def compose() -> str:
         view = await site.desk.view(request_id)
         verdict = verdict_of(view) if view else None
-        if view is None or verdict is None:
+        if view is None:
             return ""
+        if verdict is None:
+            question = view.card.question
+            if card_sha256 in (None, view.card_sha256) or not isinstance(question, HeldCall):
+                return ""
+            edited = CardEdited(request_id, question.edited_by or "Somebody")
+            return site.templates.fragment("card_edited_news.html", edited)
         return site.templates.fragment("card_news.html", CardNews(ClosedElsewhere(view, verdict)))
 
     return compose

@@ -5,7 +5,6 @@ page showed them, in place of the very rules that it was compared with; if eithe
 """
 
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import anyio.to_thread
@@ -13,8 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from review_web.compared import Line, compared
 from review_web.errors import sentence
+from review_web.launch_lines import LaunchRow, launch_rows
 from review_web.proof import Proof, proof_of, require_proven_admin
+from review_web.replay_words import ReplayPart, replay_part
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from store.people import Role
@@ -24,12 +26,12 @@ from store.policy.findings import Finding
 from store.policy.overview import Matched
 from store.policy.policies import Look
 from store.policy.reading import PolicyMistake, sha256_of
+from store.policy.rules import Action
 from store.policy.words import what_it_asks, what_it_matches
 from store.problems import PolicyUnreadable
 
-CONTEXT_LINES = 3
-# Comparing can take as long as the square of the lines; a file is not worth more than a second.
-LINES_COMPARED = 2_000
+CALLS_REPLAYED = 500
+"""Calls that a proposal is tried on by each look at the page; the command line tries more."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +45,29 @@ class RuleRow:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a comparison: `side` is before, now or same; `gap` says that unchanged lines are left out above it."""
-
-    side: str
-    text: str
-    gap: bool = False
-
-
-@dataclass(frozen=True)
 class Proposal:
     """A file that differs from what is in force, and could be read."""
 
     sha256: str
     rules: tuple[RuleRow, ...]
     lines: tuple[Line, ...]
+    launches: tuple[LaunchRow, ...]
+    """The servers behind this one that it names, and those that go."""
+    replay: ReplayPart | None
+    """What it would have done with the newest calls; None where there were none."""
     mistakes: tuple[Finding, ...]
     """Why it cannot be activated as it is."""
     warnings: tuple[Finding, ...]
+
+    @property
+    def launches_change(self) -> bool:
+        """Whether other commands will run, or other servers be reached, than now."""
+        return any(row.comes for row in self.launches)
+
+    @property
+    def commands_change(self) -> bool:
+        """Whether other commands will run than now."""
+        return any(row.comes and row.runs for row in self.launches)
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,10 @@ class PolicyPage:
     on_command_line: bool
     rules: tuple[RuleRow, ...]
     """Of what is in force."""
+    upstreams: int
+    """How many servers behind this one it names."""
+    default: Action
+    """What becomes of their calls that no rule matches."""
     findings: tuple[Finding, ...]
     """What is doubtful about it by now: people and agents change."""
     unreadable: str | None
@@ -143,12 +154,14 @@ async def _page(site: Site, request: Request, *, problem: str | None = None) -> 
         look = None if in_force is None else await policies.look(in_force.text)
     except PolicyUnreadable as unread:
         unreadable = sentence(unread.message)
-    drafted = await _drafted(site, in_force) if is_admin else _Drafted()
+    drafted = await _drafted(site, in_force, look) if is_admin else _Drafted()
     file = site.settings.policy_file
     page = PolicyPage(
         in_force=in_force,
         on_command_line=in_force is not None and in_force.via is Via.COMMAND_LINE,
         rules=() if look is None else _rows(look),
+        upstreams=0 if look is None else len(look.policy.upstreams),
+        default=Action.HOLD if look is None else look.policy.default,
         findings=() if look is None else look.findings,
         unreadable=unreadable,
         position=position,
@@ -164,7 +177,7 @@ async def _page(site: Site, request: Request, *, problem: str | None = None) -> 
     return site.templates.respond(request, "policy.html", page, status_code=200 if problem is None else 409)
 
 
-async def _drafted(site: Site, in_force: Activation | None) -> _Drafted:
+async def _drafted(site: Site, in_force: Activation | None, old: Look | None) -> _Drafted:
     try:
         text = await _file_text(site.settings.policy_file)
         if text is None:
@@ -181,6 +194,8 @@ async def _drafted(site: Site, in_force: Activation | None) -> _Drafted:
             sha256=look.policy.sha256,
             rules=_rows(look),
             lines=await anyio.to_thread.run_sync(compared, before, text),
+            launches=launch_rows(look.policy.upstreams, () if old is None else old.policy.upstreams),
+            replay=replay_part(await site.desk.policies.replay(text, CALLS_REPLAYED)),
             mistakes=tuple(one for one in look.findings if one.refuses),
             warnings=tuple(one for one in look.findings if not one.refuses),
         )
@@ -196,22 +211,3 @@ def _rows(look: Look) -> tuple[RuleRow, ...]:
         RuleRow(rule.name, what_it_matches(rule), what_it_asks(rule), matched)
         for rule, matched in zip(look.policy.rules, look.matched, strict=True)
     )
-
-
-def compared(before: str, now: str) -> tuple[Line, ...]:
-    """What differs between two texts, each change with a few lines around it; of long texts, all of both."""
-    old, new = before.splitlines(), now.splitlines()
-    if max(len(old), len(new)) > LINES_COMPARED:
-        return (*(Line("before", text) for text in old), *(Line("now", text) for text in new))
-    lines: list[Line] = []
-    for number, group in enumerate(SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT_LINES)):
-        of_group: list[Line] = []
-        for change, old_from, old_to, new_from, new_to in group:
-            if change == "equal":
-                of_group += [Line("same", text) for text in new[new_from:new_to]]
-            else:
-                of_group += [Line("before", text) for text in old[old_from:old_to]]
-                of_group += [Line("now", text) for text in new[new_from:new_to]]
-        first = of_group[0]
-        lines += [Line(first.side, first.text, gap=number > 0), *of_group[1:]]
-    return tuple(lines)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from review_web.run_words import WhatRan, what_ran
 from review_web.verdicts import Verdict, verdict_of
 from review_web.words import duration
 from store.lifecycle import Outcome
@@ -63,6 +64,8 @@ class Receipt:
     delivery: str
     """Whether the agent has the answer, in words."""
     delivered_at: datetime | None
+    ran: WhatRan | None
+    """Of a held call: what became of it."""
 
 
 _SIGNED_IN_WITH = {
@@ -75,11 +78,12 @@ _SIGNED_IN_WITH = {
 }
 
 
-def receipt_of(view: RequestView) -> Receipt | None:
+def receipt_of(view: RequestView, now: datetime) -> Receipt | None:
     """The receipt of `view`; None while it is open."""
     verdict = verdict_of(view)
     if verdict is None:
         return None
+    ran = what_ran(view, now)
     return Receipt(
         verdict=verdict,
         decided_by=view.decided_by,
@@ -92,9 +96,10 @@ def receipt_of(view: RequestView) -> Receipt | None:
             OneAnswer(vote.display_name, vote.said, _signed_in_with(vote.authenticated_by), vote.comment, vote.at)
             for vote in view.votes
         ),
-        received=(_status(view), *_answer_lines(view)),
+        received=_received(view, ran),
         delivery=_delivery(view),
         delivered_at=view.delivered_at,
+        ran=ran,
     )
 
 
@@ -106,6 +111,12 @@ def _came_of_it(view: RequestView, consequence: Consequence) -> CameOfIt:
     had = view.delivered_at or view.closed_at or consequence.at
     after = f"{duration(consequence.at - had)} after it had the answer"
     return CameOfIt(consequence.result, consequence.details, after)
+
+
+def _received(view: RequestView, ran: WhatRan | None) -> tuple[Received, ...]:
+    if ran is None:
+        return (_status(view), *_answer_lines(view))
+    return () if ran.result is None else (Received("Result", ran.result),)
 
 
 def _status(view: RequestView) -> Received:

@@ -39,6 +39,8 @@ class Layout:
     now: datetime
     notices: tuple[Notice, ...]
     """What happened to accounts within a day; shown to who is signed in."""
+    unaccepted: int
+    """How many definitions of upstreams wait to be accepted; told to admins."""
     failing: str | None
     """Why nothing can be decided at the moment; None while all is well."""
 
@@ -68,6 +70,7 @@ class Templates:
             path=request.url.path,
             now=self._clock(),
             notices=getattr(request.state, "notices", ()),
+            unaccepted=getattr(request.state, "unaccepted", 0),
             failing=self._failing(),
         )
         return HTMLResponse(self._render(name, layout, context), status_code=status_code)

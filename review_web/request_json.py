@@ -5,7 +5,7 @@ from typing import Any
 from store.deciding.votes import Standing
 from store.lifecycle import DECISIONS, State
 from store.moments import to_text
-from store.requests import Consequence, RequestView, Vote
+from store.requests import Consequence, RequestView, RunView, Vote
 
 
 def summary(view: RequestView, standing: Standing | None) -> dict[str, Any]:
@@ -45,6 +45,23 @@ def detail(view: RequestView, standing: Standing | None) -> dict[str, Any]:
         "decided": outcome(view) if view.state is State.CLOSED else None,
         "votes": [_vote(vote) for vote in view.votes],
         "signed_by": [{"by": one.display_name, "passkey": one.passkey_name} for one in view.signed_by],
+        "edits": view.edits,
+        "lapses_at": to_text(view.lapses_at) if view.lapses_at else None,
+        "run": _run(view.run) if view.run else None,
+    }
+
+
+def _run(run: RunView) -> dict[str, Any]:
+    """What became of a held call; what it returned is the agent's alone."""
+    return {
+        "state": run.state.value if run.state else "running",
+        "sent": run.sent,
+        "started_at": to_text(run.started_at),
+        "ended_at": to_text(run.ended_at) if run.ended_at else None,
+        "is_error": run.is_error,
+        "why": run.why,
+        "result_bytes": run.result_bytes,
+        "milliseconds": run.milliseconds,
     }
 
 

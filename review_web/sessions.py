@@ -5,6 +5,8 @@ from scripts, `SameSite=Strict` from calls that begin elsewhere, and `__Host-` (
 """
 
 import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
@@ -20,6 +22,7 @@ from review_web.settings import SiteSettings
 from review_web.site_context import Site
 from store.people import AccountClosed, People, Reviewer, Role, Session, SignIn
 from store.people.sessions import held
+from store.problems import PolicyUnreadable
 
 # No longer than the store lets any session live; the store decides, the cookie only stops asking.
 _COOKIE_LIFE = timedelta(days=7)
@@ -46,13 +49,17 @@ class SignInNeeded(Exception):
 class SessionLoader:
     """Puts the `Session` that the cookie names on `request.state.session`, or None. Pure ASGI.
 
-    A page of somebody who is signed in carries what everybody should know of: `request.state.notices`.
+    A page of somebody who is signed in carries what everybody should know of: `request.state.notices`; and for admins
+    `request.state.unaccepted`, how many definitions of upstreams wait for one of them.
     """
 
-    def __init__(self, app: ASGIApp, people: People, settings: SiteSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, people: People, settings: SiteSettings, unaccepted: Callable[[], Awaitable[int]]
+    ) -> None:
         self._app = app
         self._people = people
         self._settings = settings
+        self._unaccepted = unaccepted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
@@ -63,6 +70,10 @@ class SessionLoader:
             state["session"] = session
             if session is not None and wants_page(request):
                 state["notices"] = await self._people.notices()
+                if session.reviewer.role is Role.ADMIN:
+                    # Rules that cannot be read are told of elsewhere; no page may fail because of them.
+                    with suppress(PolicyUnreadable):
+                        state["unaccepted"] = await self._unaccepted()
         await self._app(scope, receive, send)
 
 

@@ -19,6 +19,7 @@ from review_web import (
     api,
     audit_api,
     card_page,
+    editing_page,
     history,
     inbox,
     invitation,
@@ -34,6 +35,7 @@ from review_web import (
     setup,
     sign_in,
     signing,
+    upstreams_page,
 )
 from review_web.attempts import SignInLimiter
 from review_web.ceremonies import Ceremonies
@@ -101,10 +103,23 @@ def create_site(
             *(
                 route
                 for page in (
-                    *(sign_in, setup, account, api, audit_api, inbox, card_page, signing, history, live, sample),
+                    *(
+                        sign_in,
+                        setup,
+                        account,
+                        api,
+                        audit_api,
+                        inbox,
+                        card_page,
+                        editing_page,
+                        signing,
+                        history,
+                        live,
+                        sample,
+                    ),
                     *(manifest, phone, push),
                     *(invitation, people_page, person_page, agents_page),
-                    policy_page,
+                    *(policy_page, upstreams_page),
                     oidc,
                 )
                 for route in page.routes(site)
@@ -115,7 +130,7 @@ def create_site(
             Middleware(RequestBodyLimitMiddleware, max_body_size=_BODY_LIMIT),
             Middleware(HostGuard, settings=settings),
             Middleware(FetchGuard, settings=settings, templates=site.templates),
-            Middleware(SessionLoader, people=people, settings=settings),
+            Middleware(SessionLoader, people=people, settings=settings, unaccepted=desk.calls.unaccepted),
             Middleware(StrangersBodies),
         ],
         exception_handlers={

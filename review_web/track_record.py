@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from review_web.arguments_table import same
 from review_web.differences import Difference, difference
 from review_web.verdicts import Verdict, verdict_of
 from review_web.words import count
 from store.card import Card
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS, Kind
 from store.precedents import LIKENESS_DAYS, TRACK_DAYS, Basis, Precedents, Tally
+from store.questions import HeldCall
 from store.requests import RequestView
 
 # Beyond this the rest of a difference is folded.
@@ -45,6 +47,8 @@ class TrackRecord:
     like_it: Earlier | None
     """The last one that was approved or answered."""
     changed: Difference | None
+    same_call: bool
+    """Both are calls with the very same arguments."""
     unfolded: int
     likeness_days: int
     track_days: int
@@ -65,6 +69,7 @@ def track_record(card: Card, before: Precedents) -> TrackRecord:
         workflow=card.question.workflow if before.basis is Basis.WORKFLOW else None,
         like_it=_earlier(last) if last else None,
         changed=difference(last.card.question, card.question) if last else None,
+        same_call=last is not None and _is_same_call(last.card, card),
         unfolded=LINES_UNFOLDED,
         likeness_days=LIKENESS_DAYS,
         track_days=TRACK_DAYS,
@@ -76,9 +81,14 @@ def track_record(card: Card, before: Precedents) -> TrackRecord:
     )
 
 
+def _is_same_call(before: Card, now: Card) -> bool:
+    old, new = before.question, now.question
+    return isinstance(old, HeldCall) and isinstance(new, HeldCall) and same(old.arguments, new.arguments)
+
+
 def _ended(tally: Tally, kind: Kind) -> str:
     said = (
-        (tally.approved, "approved" if kind is Kind.APPROVAL else "answered"),
+        (tally.approved, "approved" if kind in VOTED_KINDS else "answered"),
         (tally.refused, "refused"),
         (tally.returned, "asked back"),
         (tally.expired, "expired"),

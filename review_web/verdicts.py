@@ -1,12 +1,14 @@
 """How a closed request is said in one word, with the icon and colour that go with it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
+from store.audit.events import CallEnd
 from store.lifecycle import Kind, Outcome
 from store.questions import APPROVE, REJECT, AskApproval, Risk
-from store.requests import RequestView
+from store.requests import RequestView, RunView
 
 
 class Tone(StrEnum):
@@ -20,12 +22,15 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a request ended. `choice` is the label of the option that was chosen, where there is one."""
+    """How a request ended."""
 
     word: str
     tone: Tone
     icon: str
     choice: str | None = None
+    """The label of the option that was chosen, where there is one."""
+    then: str | None = None
+    """What became of a call that was approved, until now."""
 
 
 _ENDS: Mapping[Outcome, Verdict] = {
@@ -41,6 +46,7 @@ KIND_WORDS: Mapping[Kind, str] = {
     Kind.SELECTION: "Selection",
     Kind.FORM: "Form",
     Kind.TEXT_INPUT: "Text",
+    Kind.CALL: "Held call",
 }
 
 
@@ -57,7 +63,9 @@ class Band:
 
 QUESTION = Band("QUESTION", "answering runs nothing", "this is what was asked", "question")
 HELD_CALL = Band("HELD CALL", "exactly this will run", "this is what was held", "held-call")
-BANDS: Mapping[Kind, Band] = dict.fromkeys(Kind, QUESTION)
+_RAN = replace(HELD_CALL, settled="exactly this ran")
+_DID_NOT_RUN = replace(HELD_CALL, settled="this was held, and did not run")
+_BETWEEN = replace(HELD_CALL, settled="exactly this may run, once")
 
 RISK_WORDS: Mapping[Risk, str] = {
     Risk.LOW: "Low risk",
@@ -65,6 +73,24 @@ RISK_WORDS: Mapping[Risk, str] = {
     Risk.HIGH: "High risk",
     Risk.CRITICAL: "Critical risk",
 }
+
+
+def band_of(view: RequestView, now: datetime) -> Band:
+    """The line on top of a card."""
+    if view.kind is not Kind.CALL:
+        return QUESTION
+    if view.run is not None:
+        return _RAN if view.run.sent else _DID_NOT_RUN
+    return _BETWEEN if may_still_run(view, now) else _DID_NOT_RUN
+
+
+def may_still_run(view: RequestView, now: datetime) -> bool:
+    """Whether a held call was approved, and may run once its agent comes back for it.
+
+    An agent that has the answer already was told that it does not run; reading it again runs nothing.
+    """
+    collected = view.delivered_at is not None or view.on_its_way or view.delivery_unknown
+    return view.lapses_at is not None and now < view.lapses_at and not collected
 
 
 def verdict_of(view: RequestView) -> Verdict | None:
@@ -76,7 +102,31 @@ def verdict_of(view: RequestView) -> Verdict | None:
         if view.may_proceed:
             return Verdict("Approved", Tone.DONE, "check", choice)
         return Verdict("Not approved", Tone.REFUSED, "cross", choice)
+    if view.kind is Kind.CALL and view.outcome is Outcome.ANSWERED:
+        return _of_run(view.run) if view.may_proceed else Verdict("Refused", Tone.REFUSED, "cross")
     return _ENDS[view.outcome]
+
+
+def _of_run(run: RunView | None) -> Verdict:
+    if run is None:
+        return Verdict("Approved", Tone.DONE, "check", then="it has not run")
+    match run.state:
+        case CallEnd.CANCELLED if not run.sent:
+            return Verdict("Approved", Tone.HELD, "alert", then="cancelled before it was sent")
+        case _ if not run.sent:
+            return Verdict("Approved", Tone.HELD, "alert", then="it could not be sent")
+        case CallEnd.RETURNED if run.is_error:
+            return Verdict("Approved", Tone.HELD, "alert", then="it ran, and answered with an error")
+        case CallEnd.RETURNED:
+            return Verdict("Approved", Tone.DONE, "check", then="it ran")
+        case CallEnd.FAILED:
+            return Verdict("Approved", Tone.HELD, "alert", then="it was sent, and failed")
+        case CallEnd.CANCELLED:
+            return Verdict("Approved", Tone.HELD, "alert", then="it was sent, and cancelled")
+        case CallEnd.UNKNOWN:
+            return Verdict("Approved", Tone.HELD, "alert", then="it was sent; nobody knows how it ended")
+        case _:
+            return Verdict("Approved", Tone.DONE, "clock", then="it runs now")
 
 
 def _chosen_label(view: RequestView) -> str | None:

@@ -62,6 +62,20 @@ def short_id(identifier: str) -> str:
     return f"{head}_…{tail[-_ID_TAIL:]}" if head and len(tail) > _ID_TAIL else identifier
 
 
+def milliseconds(number: int) -> str:
+    """`340 milliseconds`, `2.1 seconds`, `3 minutes`."""
+    if number < 1_000:
+        return count(number, "millisecond")
+    return f"{number / 1_000:.1f} seconds" if number < 60_000 else duration(timedelta(milliseconds=number))
+
+
+def size(number: int) -> str:
+    """`512 bytes`, `2.1 KiB`, `3.4 MiB`."""
+    if number < 1024:
+        return count(number, "byte")
+    return f"{number / 1024:,.1f} KiB" if number < 1024 * 1024 else f"{number / 1024 / 1024:,.1f} MiB"
+
+
 def _clock_time(then: datetime, now: datetime) -> Markup:
     utc = then.astimezone(UTC)
     if then - now < timedelta(hours=20) and now - then < timedelta(hours=20):

@@ -23,6 +23,9 @@ from server.agent_gate import AgentGate
 from server.config import Settings
 from server.draining import all_answered
 from server.durable import open_database
+from server.gateway.front import Front
+from server.gateway.gateway import Gateway
+from server.gateway.upstreams import open_upstreams
 from server.mcp_server import create_endpoint, create_mcp_server
 from server.oidc.joining import open_provider
 from server.peer_user import PeerUser
@@ -87,6 +90,7 @@ class _Sides(Starlette):
 class _AgentSide:
     endpoint: ASGIApp
     sessions: StreamableHTTPSessionManager
+    gateway: Gateway
     drain: Callable[[], Awaitable[None]]
 
 
@@ -117,7 +121,7 @@ def site_settings(settings: Settings) -> SiteSettings:
 
 def _assembled(settings: Settings, identity: Identity, database: Database, desk: Desk) -> Application:
     people, agents, runs = People(database), Agents(database), Runs(database)
-    side = _agent_side(settings, identity, desk, agents)
+    side = _agent_side(settings, identity, database, desk, agents)
     push = open_push_key(settings.home.push_key_file) if settings.push else None
 
     @asynccontextmanager
@@ -127,6 +131,7 @@ def _assembled(settings: Settings, identity: Identity, database: Database, desk:
         await runs.started(version=assent_version(), instance=identity.instance)
         async with side.sessions.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(desk.keep_deadlines)
+            tasks.start_soon(side.gateway.run)
             if push is not None:
                 contact = token_contact(settings.page_url, settings.push_contact)
                 tasks.start_soon(Sender(desk, PushService(push, contact)).run)
@@ -154,22 +159,32 @@ def _federation(settings: Settings, database: Database) -> Federation | None:
     return Federation(open_provider(settings.oidc, settings.page_url, database.clock), Identities(database))
 
 
-def _agent_side(settings: Settings, identity: Identity, desk: Desk, agents: Agents) -> _AgentSide:
+def _agent_side(settings: Settings, identity: Identity, database: Database, desk: Desk, agents: Agents) -> _AgentSide:
     draining = Drain()
+    waiting = Waiting(desk, draining)
+    gateway = Gateway(desk, waiting, open_upstreams(settings, database, desk.calls))
     calls = ToolCalls(
         desk,
-        Waiting(desk, draining),
+        waiting,
         review_url=lambda request_id: f"{settings.page_url}/requests/{request_id}",
         clients=settings.clients,
         tasks=settings.tasks,
+        held=gateway.held,
     )
-    mcp_server = create_mcp_server(calls, version=assent_version(), website_url=settings.page_url)
+    mcp_server = create_mcp_server(
+        calls,
+        version=assent_version(),
+        website_url=settings.page_url,
+        front=Front(calls, gateway.passing, desk),
+        changes=gateway.changes,
+    )
     endpoint = create_endpoint(mcp_server, hosts=settings.accepted_hosts, origins=settings.accepted_origins)
     gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=identity.bridge_secret)
 
     async def drain() -> None:
         draining.started = True
         desk.signals.publish_all()
+        await gateway.drain()
         await all_answered(gate.exchanges)
 
-    return _AgentSide(gate, endpoint.sessions, drain)
+    return _AgentSide(gate, endpoint.sessions, gateway, drain)

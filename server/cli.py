@@ -24,7 +24,9 @@ COMMANDS = {
     "user": ("server.commands.user:user", "Reviewers: add, list, token."),
     "audit": ("server.commands.audit:audit", "The signed log: verify, export, prove, key."),
     "credentials": ("server.commands.credentials:credentials", "Secrets that people typed: list, revoke."),
-    "policy": ("server.commands.policy:policy", "Rules: check a file, activate it, explain what they ask."),
+    "adopt": ("server.commands.adopt:adopt", "Move the MCP servers of a client's configuration file behind Assent."),
+    "upstreams": ("server.commands.upstreams:upstreams", "The servers behind Assent, and how they are doing."),
+    "policy": ("server.commands.policy:policy", "Rules: check, activate, explain a call, replay, suggest."),
     "agent": ("server.commands.agent:agent", "Agents: add, list, revoke."),
 }
 

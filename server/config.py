@@ -55,6 +55,10 @@ class Settings:
     push: bool = True
     push_contact: str | None = None
     oidc: OidcSettings | None = None
+    upstream_processes: int = 32
+    upstream_idle_seconds: int = 600
+    upstream_result_bytes: int = 4 << 20
+    upstream_line_bytes: int = 8 << 20
 
     @property
     def database_url(self) -> str:
@@ -205,6 +209,19 @@ def _rate(value: object, base: Path) -> int:
     return rate
 
 
+def _whole(least: int, most: int, what: str) -> Callable[[object, Path], int]:
+    def parsed(value: object, base: Path) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"give {what}, from {least:,} to {most:,}")
+        return number
+
+    return parsed
+
+
 def _text(value: object, base: Path) -> str:
     if not isinstance(value, str):
         raise ValueError("give a text in quotes")
@@ -278,6 +295,10 @@ PARSERS: dict[str, Callable[[object, Path], object]] = {
     "push": _switch,
     "push_contact": contact_of,
     "oidc": OidcSettings.of,
+    "upstream_processes": _whole(1, 1_000, "how many upstreams may run as processes at once"),
+    "upstream_idle_seconds": _whole(1, 86_400, "after how many seconds without a call an upstream is let go of"),
+    "upstream_result_bytes": _whole(1 << 10, 64 << 20, "the longest result of an upstream that agents get, in bytes"),
+    "upstream_line_bytes": _whole(1 << 10, 256 << 20, "the longest message that is read from an upstream, in bytes"),
 }
 assert set(PARSERS) | {"home"} == {field.name for field in fields(Settings)}
 

@@ -54,6 +54,8 @@ class Client:
     title: str
     paste: Callable[[Way], Paste]
     by_http: bool = True
+    entry: Callable[[Way], dict[str, object]] = Way.entry
+    """What its configuration file holds for a server that it starts."""
 
     @property
     def agent(self) -> str:
@@ -73,12 +75,14 @@ def assent_command() -> tuple[str, ...]:
     return (str(script),) if script.is_file() else (sys.executable, "-P", str(ENTRY))
 
 
+def _claude_code_entry(way: Way) -> dict[str, object]:
+    return {"type": "http" if way.by_http else "stdio", **way.entry(timeout=DAY_MILLISECONDS)}
+
+
 def _claude_code(way: Way) -> Paste:
-    kind = "http" if way.by_http else "stdio"
-    entry = {"type": kind, **way.entry(timeout=DAY_MILLISECONDS)}
     return Paste(
         "a shell",
-        f"claude mcp add-json --scope user assent {shlex.quote(json.dumps(entry))}",
+        f"claude mcp add-json --scope user assent {shlex.quote(json.dumps(_claude_code_entry(way)))}",
         'The "timeout" lets a call wait a day. Interactive sessions move a call to the background after two minutes, '
         "and the agent goes on working meanwhile; for a real gate start it with CLAUDE_CODE_MCP_AUTO_BACKGROUND_MS=0.",
     )
@@ -91,6 +95,12 @@ def _claude_desktop(way: Way) -> Paste:
         "It gives up on a call after some minutes at most, and no setting changes that: the agent is told before then "
         "that the question is still open, and collects the answer by asking again.",
     )
+
+
+def _codex_entry(way: Way) -> dict[str, object]:
+    entry = way.entry(tool_timeout_sec=DAY_SECONDS)
+    # Codex calls them otherwise.
+    return {"http_headers" if key == "headers" else key: value for key, value in entry.items()}
 
 
 def _codex(way: Way) -> Paste:
@@ -109,11 +119,14 @@ def _codex(way: Way) -> Paste:
     )
 
 
+def _vscode_entry(way: Way) -> dict[str, object]:
+    return {"type": "http" if way.by_http else "stdio", **way.entry()}
+
+
 def _vscode(way: Way) -> Paste:
-    entry = {"type": "http" if way.by_http else "stdio", **way.entry()}
     return Paste(
         ".vscode/mcp.json, or MCP: Open User Configuration",
-        _block("servers", entry),
+        _block("servers", _vscode_entry(way)),
         "It has no setting for this. Older versions cancelled a call after five minutes; the agent then asks again and "
         "finds the same question open.",
     )
@@ -128,10 +141,14 @@ def _cursor(way: Way) -> Paste:
     )
 
 
+def _gemini_entry(way: Way) -> dict[str, object]:
+    return way.entry(url_key="httpUrl", timeout=DAY_MILLISECONDS)
+
+
 def _gemini(way: Way) -> Paste:
     return Paste(
         "~/.gemini/settings.json",
-        _block("mcpServers", way.entry(url_key="httpUrl", timeout=DAY_MILLISECONDS)),
+        _block("mcpServers", _gemini_entry(way)),
         "timeout lets a call wait a day; without it Gemini CLI gives up after ten minutes.",
     )
 
@@ -165,12 +182,12 @@ def _block(key: str, entry: dict[str, object]) -> str:
 CLIENTS = {
     client.name: client
     for client in (
-        Client("claude-code", "Claude Code", _claude_code),
+        Client("claude-code", "Claude Code", _claude_code, entry=_claude_code_entry),
         Client("claude-desktop", "Claude Desktop", _claude_desktop, by_http=False),
-        Client("codex", "Codex CLI", _codex),
-        Client("vscode", "VS Code", _vscode),
+        Client("codex", "Codex CLI", _codex, entry=_codex_entry),
+        Client("vscode", "VS Code", _vscode, entry=_vscode_entry),
         Client("cursor", "Cursor", _cursor),
-        Client("gemini", "Gemini CLI", _gemini),
+        Client("gemini", "Gemini CLI", _gemini, entry=_gemini_entry),
         Client("openai-agents", "OpenAI Agents SDK", _openai_agents),
         Client("generic", "any other client", _generic),
     )

@@ -52,6 +52,16 @@ class Home:
         return self.path / "policy.yaml"
 
     @property
+    def upstreams_env_file(self) -> Path:
+        """Values that upstreams are started with and that no policy should hold: what `{{env:NAME}}` may stand for."""
+        return self.path / "upstreams.env"
+
+    @property
+    def adopted_folder(self) -> Path:
+        """What `assent adopt` changed, and how to take it back: a file for each client file."""
+        return self.path / "adopted"
+
+    @property
     def run_file(self) -> Path:
         """Written by the running server: where it is and who it is."""
         return self.path / "server.json"

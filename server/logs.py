@@ -18,6 +18,8 @@ from server.config import LogLevel
 _SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:ast|rvt|ses|setup|invite|cred)_)[\w-]{8,}|(\?)[^\s\"']*=[^\s\"']*")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _OURS = ("assent", "server", "review_web", "store")
+_TELLTALES = ("mcp.client", "client")
+"""Libraries that quote in warnings what upstreams sent them. What is wrong with one stands in its health line."""
 
 
 def redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -55,6 +57,8 @@ def configure(level: LogLevel) -> None:
     root.setLevel(max(ours, logging.WARNING))
     for name in _OURS:
         logging.getLogger(name).setLevel(ours)
+    for name in _TELLTALES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -1,17 +1,21 @@
 """The protocol's side of the server: the tools on the SDK, for both eras of the protocol, over streamable HTTP."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mcp_types as types
 from mcp.server.context import HandlerResult
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from server.agent_sessions import AgentSessions
+from server.caller import Caller, Context
+from server.gateway.changes import Changes
+from server.gateway.front import Front
 from server.strict_body import BODY_LIMIT
-from server.tools.calls import Context, ToolCalls
+from server.tools.calls import Back, ToolCalls
 from server.tools.catalogue import CATALOGUE
 from server.tools.guidance import INSTRUCTIONS
 
@@ -24,18 +28,43 @@ class Endpoint:
     sessions: StreamableHTTPSessionManager
 
 
-def create_mcp_server(calls: ToolCalls, *, version: str, website_url: str) -> Server:
-    """The SDK's server with Assent's tools."""
+class _Server(Server[Any]):
+    """The SDK's server, which says of itself what is true of this one: lists change, resources are not watched."""
+
+    def get_capabilities(self, *arguments: Any, **named: Any) -> types.ServerCapabilities:
+        everything = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+        found = super().get_capabilities(everything, *arguments[1:], **named)
+        if found.resources is not None:
+            found.resources.subscribe = False
+        return found
+
+
+def create_mcp_server(
+    calls: ToolCalls,
+    *,
+    version: str,
+    website_url: str,
+    front: Front | None = None,
+    changes: Changes | None = None,
+) -> Server:
+    """The SDK's server with Assent's tools; with `front` and `changes`, also with what the upstreams have."""
     tools = [definition.tool() for definition in CATALOGUE.values()]
     schemas = {tool.name: tool.input_schema for tool in tools}
 
-    async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=tools)
+    async def list_tools(context: Context, params: types.PaginatedRequestParams) -> HandlerResult:
+        if front is None:
+            return types.ListToolsResult(tools=tools)
+        return await front.list_tools(context.protocol_version, params.cursor)
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
-        return await calls.call(context, params.name, params.arguments or {})
+        caller = Caller.of(context)
+        if front is not None and params.name not in CATALOGUE:
+            return await front.call_tool(caller, params)
+        back = None if params.request_state is None else Back(params.request_state, params.input_responses)
+        return await calls.call(caller, params.name, params.arguments or {}, back)
 
-    server = Server(
+    kind = Server if front is None else _Server
+    server: Server[Any] = kind(
         "assent",
         version=version,
         title="Assent",
@@ -43,13 +72,41 @@ def create_mcp_server(calls: ToolCalls, *, version: str, website_url: str) -> Se
         instructions=INSTRUCTIONS,
         website_url=website_url,
         # Without it the SDK runs the whole tool list before each call of the newer protocol.
-        get_tool_input_schema=schemas.get,
-        on_list_tools=list_tools,
+        get_tool_input_schema=lambda name: schemas.get(name) or (None if front is None else front.input_schema(name)),
     )
-    # Added by hand: a task is a result that the constructor's types do not know.
+    # Added by hand: the constructor's types know neither tasks nor results that are passed on as they came.
+    server.add_request_handler("tools/list", types.PaginatedRequestParams, list_tools)
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    if front is not None:
+        _serve_upstreams(server, front)
+    if changes is not None:
+        server.add_request_handler("subscriptions/listen", types.SubscriptionsListenRequestParams, changes.listen)
+        server.add_notification_handler("notifications/initialized", types.NotificationParams, changes.initialized)
     calls.serve_tasks(server)
     return server
+
+
+def _serve_upstreams(server: Server[Any], front: Front) -> None:
+    async def list_prompts(context: Context, params: types.PaginatedRequestParams) -> HandlerResult:
+        return await front.list_prompts(context.protocol_version, params.cursor)
+
+    async def list_resources(context: Context, params: types.PaginatedRequestParams) -> HandlerResult:
+        return await front.list_resources(context.protocol_version, params.cursor)
+
+    async def list_templates(context: Context, params: types.PaginatedRequestParams) -> HandlerResult:
+        return await front.list_templates(context.protocol_version, params.cursor)
+
+    async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> HandlerResult:
+        return await front.get_prompt(Caller.of(context), params)
+
+    async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> HandlerResult:
+        return await front.read_resource(Caller.of(context), params)
+
+    server.add_request_handler("prompts/list", types.PaginatedRequestParams, list_prompts)
+    server.add_request_handler("prompts/get", types.GetPromptRequestParams, get_prompt)
+    server.add_request_handler("resources/list", types.PaginatedRequestParams, list_resources)
+    server.add_request_handler("resources/templates/list", types.PaginatedRequestParams, list_templates)
+    server.add_request_handler("resources/read", types.ReadResourceRequestParams, read_resource)
 
 
 def create_endpoint(server: Server, *, hosts: frozenset[str], origins: frozenset[str]) -> Endpoint:

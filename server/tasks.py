@@ -13,13 +13,15 @@ from typing import Any
 
 import anyio
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import HandlerResult
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from server.caller import Context
 from server.exchange import Exchange
+from server.gateway.held import HeldCalls, is_approved_call
 from server.polling import Polling
 from server.tools.faults import text_of
 from server.tools.guidance import next_step
@@ -36,7 +38,6 @@ POLL_INTERVAL_MS = 5000
 WAITING_SECONDS = 2 * POLL_INTERVAL_MS / 1000
 """Who polls as told, but a little late, is still waiting."""
 
-Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
 
 _STATUS = {
@@ -58,19 +59,22 @@ class UpdateParams(TaskParams):
 
 
 class Tasks:
-    """The extension's methods. `told` makes a tool's result of how its question ended; `review_url` gives its page."""
+    """The extension's methods. `told` makes a tool's result of how its question ended; `review_url` gives its page;
+    `held` runs approved calls: who comes back with a task waits for one like a caller who stayed."""
 
     def __init__(
         self,
         desk: Desk,
         *,
-        told: Callable[[str, Report], types.CallToolResult],
+        told: Callable[[Agent, str, Report], Awaitable[HandlerResult]],
         review_url: Callable[[str], str],
+        held: HeldCalls | None = None,
     ) -> None:
         self._desk = desk
         self._polling = Polling(desk, WAITING_SECONDS)
         self._told = told
         self._review_url = review_url
+        self._held = held
 
     def serve(self, server: Server) -> None:
         """Declare the extension and answer its methods."""
@@ -87,16 +91,30 @@ class Tasks:
 
     async def _get(self, exchange: Exchange, params: TaskParams) -> Wire:
         task = await self._desk.task(exchange.agent, params.task_id)
-        if task is not None and task.standing in (Standing.READY, Standing.TOLD):
+        if task is not None and task.standing in (Standing.READY, Standing.TOLD) and await self._ran(exchange, task):
             task = await self._collect(exchange, params.task_id)
         if task is None:
             raise _unknown()
         self._show(task)
         shape = self._shape(task)
         if task.standing is Standing.TOLD:
-            result = self._told(task.tool, task.report).model_dump(by_alias=True, mode="json", exclude_none=True)
-            shape["result"] = {"resultType": "complete", **result}
+            shape |= await self._outcome(exchange.agent, task)
         return {"resultType": "complete", **shape}
+
+    async def _ran(self, exchange: Exchange, task: Task) -> bool:
+        """Whether nothing is left to be done before the answer may be taken."""
+        if self._held is None or task.standing is Standing.TOLD or not is_approved_call(task.report):
+            return True
+        return await self._held.is_over(exchange.agent, task.ticket.request_id)
+
+    async def _outcome(self, agent: Agent, task: Task) -> Wire:
+        try:
+            result = await self._told(agent, task.tool, task.report)
+        except MCPError as error:
+            return {"status": "failed", "error": error.error.model_dump(mode="json", exclude_none=True)}
+        if isinstance(result, BaseModel):
+            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return {"result": {"resultType": "complete", **(result or {})}}
 
     async def _collect(self, exchange: Exchange, task_id: str) -> Task | None:
         # Cancelled between the claim and its registration, the answer would be neither delivered nor free.

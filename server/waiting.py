@@ -12,6 +12,7 @@ import anyio
 from server.exchange import Exchange
 from store.asking import Report, Superseded, Ticket
 from store.desk import Desk
+from store.lifecycle import Kind
 from store.problems import WriteRefused
 from store.signals import Listener, Woken
 
@@ -35,6 +36,8 @@ class Call:
     exchange: Exchange
     seconds: float | None
     beat: Callable[[float, Report], Awaitable[None]]
+    leaves_approved: bool = False
+    """Whether the answer to a held call that approves it is left unclaimed: the call runs first."""
 
 
 Standing = Report | Superseded
@@ -50,11 +53,29 @@ class Waiting:
     async def hold(self, ticket: Ticket, call: Call) -> Standing:
         """How the request stands when the wait ends; a `Report` without outcome means: still open, ask again.
 
-        A closed one is claimed for this call, and settled by its exchange.
+        A closed one is claimed for this call, and settled by its exchange; see `Call.leaves_approved`.
         """
         with self._desk.signals.listen(ticket.request_id) as listener, self._desk.on_the_line(ticket.request_id):
             call.exchange.when_gone(listener.wake)
             return await self._watch(ticket, call, listener)
+
+    async def attend(self, request_id: str, report: Report, call: Call, *, over: Callable[[], bool]) -> None:
+        """Hold a call until `over`, which is looked at whenever the request's topic is published; or as `hold` does."""
+        with self._desk.signals.listen(request_id) as listener, self._desk.on_the_line(request_id):
+            call.exchange.when_gone(listener.wake)
+            started = now = anyio.current_time()
+            until = float("inf") if call.seconds is None else started + call.seconds
+            next_beat = started + HEARTBEAT_SECONDS
+            while not over() and not self._must_end(call) and now < until:
+                if now >= next_beat:
+                    await call.beat(now - started, report)
+                    next_beat = now + HEARTBEAT_SECONDS
+                await listener.changed(within=max(0.0, min(until, next_beat) - now))
+                now = anyio.current_time()
+
+    async def collect(self, ticket: Ticket, call: Call) -> Standing:
+        """Claim what is closed for this call, as `hold` does."""
+        return await self._collect(ticket, call)
 
     async def _watch(self, ticket: Ticket, call: Call, listener: Listener) -> Standing:
         started = looked = anyio.current_time()
@@ -70,12 +91,12 @@ class Waiting:
                 next_beat = now + HEARTBEAT_SECONDS
             woken = await listener.changed(within=max(0.0, min(until, next_beat) - now))
             now = anyio.current_time()
-            if woken is Woken.TOPIC and not call.exchange.gone:
+            if woken is Woken.TOPIC and not (call.exchange.gone or call.leaves_approved):
                 # A change of this very request is mostly its end. Claiming looks too, and saves looking first.
                 standing, looked = await self._claim_or_look(ticket, call), now
             elif self._must_end(call):
                 break
-            elif woken is Woken.LOOK or now >= min(until, looked + LOOK_SECONDS):
+            elif woken is not Woken.TIME or now >= min(until, looked + LOOK_SECONDS):
                 standing, looked = await self._look(ticket, call), now
         return standing
 
@@ -94,6 +115,8 @@ class Waiting:
         """How the request stands; closed, it is claimed for a caller who is still there."""
         standing = await self._desk.standing(ticket)
         if isinstance(standing, Superseded) or standing.outcome is None or call.exchange.gone:
+            return standing
+        if call.leaves_approved and standing.kind is Kind.CALL and standing.may_proceed:
             return standing
         return await self._collect(ticket, call)
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, Mode
+from store.questions import AnyQuestion, AskApproval, AskForm, AskSelection, AskTextInput, HeldCall, Mode
 from store.text import is_unicode
 from store.values import FieldType, Refused, check_value, from_text
 
 __all__ = [
+    "CALL_OPTIONS",
     "Answer",
     "AskedBack",
     "Chosen",
@@ -23,9 +24,13 @@ __all__ = [
 ]
 
 
+CALL_OPTIONS = ("run", "refuse")
+"""The answers to a held call: it runs exactly as the card says, once; or nothing runs."""
+
+
 @dataclass(frozen=True)
 class Chosen:
-    """An option of an approval."""
+    """An option of an approval; of a held call, one of `CALL_OPTIONS`."""
 
     option: str
 
@@ -80,6 +85,8 @@ def check(question: AnyQuestion, answer: Answer) -> Answer | tuple[Fault, ...]:
         case AskApproval(), Chosen(option):
             known = [o.id for o in question.options]
             return answer if option in known else (_not_one_of("decision", known),)
+        case HeldCall(), Chosen(option):
+            return answer if option in CALL_OPTIONS else (_not_one_of("decision", list(CALL_OPTIONS)),)
         case AskSelection(), Selected():
             return _check_selection(question, answer)
         case AskForm(), Filled():
@@ -95,6 +102,7 @@ _A_KIND = {
     AskSelection: "a selection: answer with `selected`",
     AskForm: "a form: answer with `values`",
     AskTextInput: "a text input: answer with `text`",
+    HeldCall: "a held call: answer with `decision`, which is `run` or `refuse`",
 }
 
 

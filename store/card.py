@@ -4,18 +4,16 @@ A card is an immutable snapshot, made once when the request opens. What a page a
 agent still waits) is not part of it. Two cards with one hash show the same thing; pages and channels only render it.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import rfc8785
-
-from store.lifecycle import Kind
+from store.canonical_json import canonical_sha256
+from store.lifecycle import VOTED_KINDS, Kind
 from store.moments import from_text, to_text
 from store.policy.demands import Condition
-from store.questions import AnyQuestion, AskApproval, Style, load_question
+from store.questions import AnyQuestion, AskApproval, HeldCall, Style, load_question
 
 FORMAT = "assent/card/v1"
 
@@ -40,6 +38,8 @@ _ANSWERS = {
     ),
     Kind.TEXT_INPUT: Button("answer", "Send text", Style.PRIMARY, True, "the agent receives: this text"),
 }
+RUN = Button("run", "Approve and run", Style.PRIMARY, True, "exactly this runs, once; the agent receives: its result")
+REFUSE = Button("refuse", "Refuse", Style.DANGER, False, "nothing runs; the agent receives: refused")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Card:
     def needs_several(self) -> bool:
         """Whether one answer may not be enough, so that answers are votes."""
         asking = [one for one in self.conditions if one.reviewers is not None]
-        return self.kind is Kind.APPROVAL and (self.answers_needed > 1 or len(asking) > 1)
+        return self.kind in VOTED_KINDS and (self.answers_needed > 1 or len(asking) > 1)
 
     @property
     def reason_required(self) -> bool:
@@ -104,6 +104,8 @@ class Card:
                 )
                 for option in self.question.options
             )
+        if isinstance(self.question, HeldCall):
+            return (RUN, REFUSE)
         return (_ANSWERS[self.question.kind],)
 
     @property
@@ -200,16 +202,6 @@ def load_card(content: Mapping[str, Any]) -> Card:
     )
 
 
-def canonical_sha256(value: Any) -> str:
-    """Hex SHA-256 of a JSON value in its RFC 8785 form: the same for every spelling of the same value."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
-
-
-def canonical_text(value: Any) -> str:
-    """A JSON value in its RFC 8785 form."""
-    return rfc8785.dumps(value).decode()
-
-
 def fingerprint(agent_id: str, question: AnyQuestion) -> str:
     """What makes a question the same question: who asks, which tool, which arguments; not how long to wait."""
     return canonical_sha256(
@@ -217,6 +209,6 @@ def fingerprint(agent_id: str, question: AnyQuestion) -> str:
             "label": "assent/fingerprint/v1",
             "agent": agent_id,
             "tool": question.kind.value,
-            "arguments": question.substance(),
+            "arguments": question.identity(),
         }
     )

@@ -34,6 +34,7 @@ from store.audit.events import Assurance, Event
 from store.audit.log import Appended, Appender, Signer, check_head
 from store.audit.merkle import Frontier
 from store.audit.reading import head
+from store.memory import forget, remember
 from store.moments import Clock, utc_now
 from store.problems import DatabaseProblem, WriteRefused
 from store.schema import prepare
@@ -125,6 +126,9 @@ class Database:
         self._engine = engine
         self._signer = signer
         self._tree = Frontier()
+        self._seen: int | None = None
+        self._undisturbed = False
+        """Whether `_tree` is what the log's head says, because nobody else can have written since."""
         self.clock = clock
         self.failing: str | None = None
         """Why the newest write failed; None while writing works."""
@@ -239,18 +243,26 @@ class Database:
 
     def _run(self) -> None:
         with self._engine.connect().execution_options(assent_writer=True) as connection:
-            seen = _data_version(connection)
+            remember(connection)
+            self._seen = _data_version(connection)
             while True:
                 jobs, last = self._take()
                 if jobs:
                     self._commit(connection, jobs)
+                elif self._disturbed(connection):
+                    self.signals.publish_all()
                 if last:
                     return
-                # On the writer's own connection this number moves only when another process committed.
-                now = _data_version(connection)
-                if now != seen:
-                    seen = now
-                    self.signals.publish_all()
+
+    def _disturbed(self, connection: Connection) -> bool:
+        """Whether another process committed since this was asked last. Then nothing remembered may be used."""
+        # On the writer's own connection this number moves only when another one committed.
+        now = _data_version(connection)
+        if now == self._seen:
+            return False
+        self._seen, self._undisturbed = now, False
+        forget(connection)
+        return True
 
     def _take(self) -> tuple[list[_Job[Any]], bool]:
         try:
@@ -272,9 +284,12 @@ class Database:
         done: list[tuple[_Job[Any], Any]] = []
         failed: dict[_Job[Any], Exception] = {}
         topics: set[str] = set()
+        disturbed = False
         try:
             with connection.begin():
-                log = Appender(connection, self._signer, self._tree)
+                # Asked while the database is locked for us: from here on nobody else commits.
+                disturbed = self._disturbed(connection)
+                log = Appender(connection, self._signer, self._tree, is_newest=self._undisturbed)
                 now = self.clock()
                 for job in jobs:
                     transaction = Transaction(connection, now, log)
@@ -282,13 +297,16 @@ class Database:
                         done.append((job, _attempt(job.change, transaction)))
                     except _Undone as undone:
                         failed[job] = undone.reason
+                        forget(connection)
                     else:
                         topics |= transaction.topics
                 tree = log.flush()
         except Exception as problem:  # noqa: BLE001 - nothing was committed: every caller learns that, none proceeds
+            self._undisturbed = False
+            forget(connection)
             self._fail(jobs, failed, problem)
             return
-        self._tree, self.failing = tree, None
+        self._tree, self._undisturbed, self.failing = tree, True, None
         answers = _Answers()
         for job, reason in failed.items():
             answers.give(job, problem=reason)
@@ -296,6 +314,8 @@ class Database:
             answers.give(job, result)
         answers.send()
         self.signals.publish(topics)
+        if disturbed:
+            self.signals.publish_all()
 
     def _fail(self, jobs: list[_Job[Any]], failed: dict[_Job[Any], Exception], problem: Exception) -> None:
         self.failing = f"the database refused to write ({_reason(problem)})"

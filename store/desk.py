@@ -10,15 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import anyio
 from sqlalchemy import Connection
 
-from store import asking, requests, tasks
+from store import asking, collecting, requests, tasks
 from store.agents import Agent
 from store.answers import Answer
 from store.asking import AskingProblem, Limits, Report, Superseded, Ticket
 from store.audit.inspection import Inspection
+from store.calls.editing import Edited, Editing, edit
+from store.calls.service import Calls
+from store.card import Card
 from store.database import Database
 from store.deciding import decide as deciding
 from store.deciding import shows, votes
@@ -56,6 +60,7 @@ class Desk:
         self._database = database
         self._keys = keys
         self._limits = limits or Limits()
+        self._calls = Calls(database, self._limits)
         self._on_the_line: Counter[str] = Counter()
 
     @property
@@ -76,6 +81,11 @@ class Desk:
     def policies(self) -> Policies:
         """The rules that say who may answer what."""
         return Policies(self._database)
+
+    @property
+    def calls(self) -> Calls:
+        """Calls of the servers behind this one, which the rules govern."""
+        return self._calls
 
     def now(self) -> datetime:
         return self._database.clock()
@@ -101,15 +111,15 @@ class Desk:
 
     async def standing(self, ticket: Ticket) -> Report | Superseded:
         """How a ticket's request stands."""
-        return await self._database.read(lambda connection: asking.standing(connection, ticket))
+        return await self._database.read(lambda connection: collecting.standing(connection, ticket))
 
     async def claim(self, ticket: Ticket) -> Report | Superseded:
         """Take the outcome for this call, before it is written to the caller."""
-        return await self._database.write(lambda change: asking.claim(change, ticket))
+        return await self._database.write(lambda change: collecting.claim(change, ticket))
 
     async def settle(self, ticket: Ticket, *, delivered: bool) -> None:
         """Say how writing it went."""
-        await self._database.write(lambda change: asking.settle(change, ticket, delivered=delivered))
+        await self._database.write(lambda change: collecting.settle(change, ticket, delivered=delivered))
 
     async def withdraw(self, agent: Agent, request_id: str) -> Report | None:
         """Take a question back; None when this agent has no such request."""
@@ -215,7 +225,7 @@ class Desk:
 
         def seen(connection: Connection) -> bool:
             row = requests.find(connection, request_id)
-            return row is None or shows.was_shown(connection, reviewer, row, surface)
+            return row is None or shows.was_shown(connection, reviewer.id, row, surface)
 
         if not await self._database.read(seen):
             await self._database.write(lambda change: shows.show(change, reviewer, request_id, surface))
@@ -246,6 +256,27 @@ class Desk:
         view = await self.view(request_id)
         assert view is not None, "a request that was just answered is there"
         return Voted(view, taken.still_needed) if taken.still_needed else Decided(view)
+
+    async def edit(
+        self,
+        reviewer: Reviewer,
+        request_id: str,
+        *,
+        card_sha256: str,
+        arguments: Mapping[str, Any],
+        surface: Surface,
+        authenticated_by: str,
+        session_id: str | None = None,
+    ) -> Edited | Refusal:
+        """Change what a held call would run with. Everything but `Edited` wrote nothing; see `store.calls.editing`."""
+        editing = Editing(reviewer, card_sha256, arguments, surface, authenticated_by, session_id)
+        waiting = self.waiting
+        made = await self._database.write(lambda change: edit(change, request_id, editing, waiting))
+        if not isinstance(made, Card):
+            return made
+        view = await self.view(request_id)
+        assert view is not None, "a request that was just edited is there"
+        return Edited(view)
 
     async def hand_out_statement(self, request_id: str, statement: Statement, signer: Signer) -> str | Refusal:
         """What is to be signed for this answer, if it would stand at this moment; see `store.signing.nonces`."""

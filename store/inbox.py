@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, s
 
 from store import tables
 from store.card import load_condition
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS
 from store.names import fold
 from store.people.accounts import Reviewer
 from store.policy.demands import Condition
@@ -198,7 +198,7 @@ def _asks(username: str, kind: str, escalated: bool, conditions: str | None) -> 
     The order of the inbox hangs on it and nothing else: what an answer counts for is the desk's to say.
     """
     loaded: list[Condition] = [load_condition(one) for one in json.loads(conditions or "[]")]
-    if kind == Kind.APPROVAL.value:
+    if kind in VOTED_KINDS:
         narrow = [one for one in loaded if one.reviewers is not None or one.approvals > 1]
         return not narrow or any(one.asks(username, escalated=escalated) for one in narrow)
     return all(one.asks(username, escalated=escalated) for one in loaded)

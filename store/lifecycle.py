@@ -6,21 +6,24 @@ Invariants:
 - `closed` has no way out: an outcome is final.
 - `vote` and `decide` start at `shown` only: nobody decides what they were not shown. `vote` is an answer of which more
   are needed; the last one is a `decide`.
+- `edit` makes another card of a held call, and goes back to `pending`: nobody was shown that one yet.
 - Agents coming and going are not events here. A broken connection ends a wait, never a request.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The four questions an agent can put to people."""
+    """What people are asked: one of the four questions that an agent puts, or whether a call that is held may run."""
 
     APPROVAL = "approval"
     SELECTION = "selection"
     FORM = "form"
     TEXT_INPUT = "text_input"
+    CALL = "call"
 
 
 class State(StrEnum):
@@ -46,6 +49,7 @@ class Event(StrEnum):
 
     SHOW = "show"
     VOTE = "vote"
+    EDIT = "edit"
     DECIDE = "decide"
     EXPIRE = "expire"
     WITHDRAW = "withdraw"
@@ -58,6 +62,10 @@ class Surface(StrEnum):
     FETCHED_JSON = "fetched_json"
 
 
+VOTED_KINDS = frozenset({Kind.APPROVAL, Kind.CALL})
+"""What several people can decide together: each says yes or no to the same thing."""
+COLLECT_AT_LEAST = timedelta(minutes=10)
+"""How long what was decided can be collected, or run, if the deadline is nearer than that."""
 OPEN_STATES = frozenset({State.PENDING, State.SHOWN})
 DECISIONS = frozenset({Outcome.ANSWERED, Outcome.DECLINED, Outcome.RETURNED})
 
@@ -71,6 +79,7 @@ class Transition:
 
 
 _SHOWN = Transition(State.SHOWN)
+_EDITED = Transition(State.PENDING)
 _DECIDED = Transition(State.CLOSED, DECISIONS)
 _EXPIRED = Transition(State.CLOSED, frozenset({Outcome.EXPIRED}))
 _WITHDRAWN = Transition(State.CLOSED, frozenset({Outcome.WITHDRAWN}))
@@ -81,6 +90,7 @@ TRANSITIONS: Mapping[tuple[State, Event], Transition] = {
     (State.PENDING, Event.WITHDRAW): _WITHDRAWN,
     (State.SHOWN, Event.SHOW): _SHOWN,
     (State.SHOWN, Event.VOTE): _SHOWN,
+    (State.SHOWN, Event.EDIT): _EDITED,
     (State.SHOWN, Event.DECIDE): _DECIDED,
     (State.SHOWN, Event.EXPIRE): _EXPIRED,
     (State.SHOWN, Event.WITHDRAW): _WITHDRAWN,
@@ -112,6 +122,8 @@ def meaning(kind: Kind, outcome: Outcome, *, may_proceed: bool) -> str:
     match outcome:
         case Outcome.ANSWERED if kind is Kind.APPROVAL:
             return "approved: the agent may proceed" if may_proceed else "not approved: the agent must not proceed"
+        case Outcome.ANSWERED if kind is Kind.CALL:
+            return "approved: exactly this call may run, once" if may_proceed else "refused: the call must not run"
         case Outcome.ANSWERED:
             return "answered: the agent may use this answer"
         case Outcome.DECLINED:

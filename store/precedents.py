@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from store import tables
-from store.lifecycle import Outcome, State
+from store.lifecycle import Kind, Outcome, State
 from store.requests import RequestView, find, views
 
 TRACK_DAYS = 30
@@ -26,10 +26,12 @@ _closed = tables.requests.c
 
 
 class Basis(StrEnum):
-    """By which of the agent's words two requests are alike."""
+    """By what two requests are alike: by the agent's words, but for held calls."""
 
     TITLE = "title"
     WORKFLOW = "workflow"
+    TOOL = "tool"
+    """Of held calls: not the agent's words, but what it calls."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def precedents(connection: Connection, request_id: str, now: datetime) -> Preced
 
 def _basis(connection: Connection, row: Any, until: datetime) -> Basis:
     """The title where the like was asked under it before; else the workflow, where the request names one."""
+    if row.kind == Kind.CALL:
+        return Basis.TOOL
     if row.workflow is None:
         return Basis.TITLE
     by_title = select(_closed.id).where(_alike(row, Basis.TITLE), _in_days(until, LIKENESS_DAYS)).limit(1)
@@ -97,7 +101,11 @@ def _basis(connection: Connection, row: Any, until: datetime) -> Basis:
 
 
 def _alike(row: Any, basis: Basis) -> ColumnElement[bool]:
-    same = _closed.title == row.title if basis is Basis.TITLE else _closed.workflow == row.workflow
+    same = {
+        Basis.TITLE: _closed.title == row.title,
+        Basis.WORKFLOW: _closed.workflow == row.workflow,
+        Basis.TOOL: _closed.tool == row.tool,
+    }[basis]
     return and_(
         _closed.agent_id == row.agent_id,
         _closed.kind == row.kind,

@@ -123,6 +123,10 @@ class Question(Value):
         """The one line that names the question."""
         raise NotImplementedError
 
+    def identity(self) -> dict[str, Any]:
+        """What makes this question the same question when it is asked again."""
+        return self.substance()
+
     def substance(self) -> dict[str, Any]:
         """The arguments that make this question the same question: all but how long to wait and the key."""
         return self.model_dump(mode="json", exclude={"timeout_seconds", "hold_seconds", "idempotency_key"})
@@ -244,12 +248,49 @@ class AskTextInput(Question):
         return self.title
 
 
-AnyQuestion = AskApproval | AskSelection | AskForm | AskTextInput
-QUESTIONS: dict[Kind, type[AskApproval] | type[AskSelection] | type[AskForm] | type[AskTextInput]] = {
+class HeldCall(Question):
+    """May exactly this call run? Assent asks it and not the agent: of what questions share, only the times are used."""
+
+    kind: ClassVar[Kind] = Kind.CALL
+    upstream: str
+    method: str
+    """See `store.calls.definitions.Method`."""
+    name: str
+    """The upstream's own name of the tool or prompt; empty for a resource."""
+    tool: str
+    """The name that rules match."""
+    arguments: dict[str, Any]
+    """Exactly what will be sent."""
+    definition_sha256: str | None
+    """Of the definition that people were shown; what runs is checked against it."""
+    description: str | None
+    """What the upstream says of it, as it was accepted: a claim of the upstream's."""
+    held_because: tuple[str, ...]
+    """Why it is held: Assent's own words."""
+    edited_by: str | None = None
+    """The reviewer who changed the arguments last, by display name."""
+    asked_arguments: dict[str, Any] | None = None
+    """What the agent called it with, where a reviewer changed that."""
+
+    @property
+    def headline(self) -> str:
+        return f"{self.upstream} · {self.name}" if self.name else f"{self.upstream} · read a resource"
+
+    def identity(self) -> dict[str, Any]:
+        """What makes a call the same call: what is called, and with what, by the agent's own words."""
+        return {
+            "tool": self.tool,
+            "arguments": self.arguments if self.asked_arguments is None else self.asked_arguments,
+        }
+
+
+AnyQuestion = AskApproval | AskSelection | AskForm | AskTextInput | HeldCall
+QUESTIONS: dict[Kind, type[AnyQuestion]] = {
     Kind.APPROVAL: AskApproval,
     Kind.SELECTION: AskSelection,
     Kind.FORM: AskForm,
     Kind.TEXT_INPUT: AskTextInput,
+    Kind.CALL: HeldCall,
 }
 
 

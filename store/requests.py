@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from store import tables
+from store.audit.events import CallEnd
+from store.calls.calls import RUNNING
 from store.card import Card, load_card
 from store.deciding.eligibility import asked_names
-from store.lifecycle import OPEN_STATES, Kind, Outcome, State
+from store.lifecycle import COLLECT_AT_LEAST, OPEN_STATES, Kind, Outcome, State
 from store.policy.demands import Condition
 from store.problems import DatabaseProblem
 from store.questions import Risk
@@ -26,6 +28,24 @@ class Consequence:
     at: datetime
     result: str
     details: str | None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """That a held call was let go, after it was approved, and what came of it. What it returned is the agent's."""
+
+    state: CallEnd | None
+    """How it ended; None while it runs."""
+    sent: bool
+    """False where it is certain that nothing reached the upstream."""
+    started_at: datetime
+    ended_at: datetime | None
+    is_error: bool
+    """The upstream says itself that the call failed."""
+    why: str | None
+    """Of what did not return: a plain sentence."""
+    result_bytes: int | None
+    milliseconds: int | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,17 @@ class RequestView:
     """Everybody's answers, where several were needed; empty while it is open."""
     signed_by: tuple[SignedBy, ...]
     """Who signed their answer with a passkey; empty while it is open."""
+    run: RunView | None
+    """Of a held call that was approved: that it was let go."""
+    edits: int
+    """How often a reviewer changed what a held call would run with."""
+
+    @property
+    def lapses_at(self) -> datetime | None:
+        """When a held call that was approved and has not been sent can run no more; None for everything else."""
+        if self.kind is not Kind.CALL or not self.may_proceed or self.run is not None or self.closed_at is None:
+            return None
+        return _lapse(self.expires_at, self.closed_at)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -109,6 +140,25 @@ def running() -> Any:
     """The run that serves now, as a scalar of a query; null where none does."""
     runs = tables.runs.c
     return select(runs.instance).where(runs.stopped_at.is_(None)).limit(1).scalar_subquery()
+
+
+def lapses_at(row: Any) -> datetime:
+    """Until when what was decided can be collected, and an approved call be begun."""
+    return _lapse(row.expires_at, row.closed_at or row.expires_at)
+
+
+def _lapse(deadline: datetime, decided: datetime) -> datetime:
+    return max(deadline, decided + COLLECT_AT_LEAST)
+
+
+_RUN_OF = select(tables.calls).where(tables.calls.c.request_id == bindparam("request_id"))
+
+
+def run_of(connection: Connection, row: Any) -> Any:
+    """The row of the call that was sent by this request's approval, or None. There is never another."""
+    if row.kind != Kind.CALL:
+        return None
+    return connection.execute(_RUN_OF, {"request_id": row.id}).one_or_none()
 
 
 def is_open() -> Any:
@@ -152,6 +202,7 @@ def history(
             columns.comment,
             columns.decided_by,
             columns.workflow,
+            columns.tool,
             columns.id,
         )
         query = query.where(or_(*(column.icontains(word, autoescape=True) for column in searched)))
@@ -166,12 +217,21 @@ def history(
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _SHOWS = (
     select(tables.shows.c.request_id, tables.shows.c.display_name)
+    # Who was shown the card as it is: of a held call that was edited, there was another before.
+    .join(
+        tables.requests,
+        and_(
+            tables.requests.c.id == tables.shows.c.request_id,
+            tables.requests.c.card_sha256 == tables.shows.c.card_sha256,
+        ),
+    )
     .where(tables.shows.c.request_id.in_(_IDS))
     .order_by(tables.shows.c.at, tables.shows.c.display_name)
 )
 _CONSEQUENCES = (
     select(tables.consequences).where(tables.consequences.c.request_id.in_(_IDS)).order_by(tables.consequences.c.at)
 )
+_RUNS = select(tables.calls).where(tables.calls.c.request_id.in_(_IDS))
 _RUNNING = select(running())
 
 
@@ -192,7 +252,10 @@ def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) 
     governed = [row.id for row in rows if row.state == State.CLOSED.value and row.card.get("conditions")]
     votes = votes_of(connection, governed)
     signed = signed_by(connection, closed)
-    run = connection.execute(_RUNNING).scalar()
+    # Only a held call that was approved can have been sent.
+    approved = [row.id for row in rows if row.kind == Kind.CALL and row.may_proceed]
+    runs = {run.request_id: _run(run) for run in connection.execute(_RUNS, {"ids": approved})} if approved else {}
+    serving = connection.execute(_RUNNING).scalar()
     return [
         _view(
             row,
@@ -200,8 +263,9 @@ def views(connection: Connection, rows: Iterable[Any], waiting: frozenset[str]) 
             tuple(told.get(row.id, ())),
             tuple(votes.get(row.id, ())),
             tuple(signed.get(row.id, ())),
+            runs.get(row.id),
             waiting=row.id in waiting,
-            run=run,
+            serving=serving,
         )
         for row in rows
     ]
@@ -226,9 +290,10 @@ def _view(
     consequences: tuple[Consequence, ...],
     votes: tuple[Vote, ...],
     signed: tuple[SignedBy, ...],
+    run: RunView | None,
     *,
     waiting: bool,
-    run: str | None,
+    serving: str | None,
 ) -> RequestView:
     unsettled = row.claimed_by is not None and row.delivered_at is None
     return RequestView(
@@ -252,8 +317,8 @@ def _view(
         may_proceed=row.may_proceed,
         delivered_at=row.delivered_at,
         closed_index=row.closed_index,
-        on_its_way=unsettled and row.claimed_run == run,
-        delivery_unknown=unsettled and row.claimed_run != run,
+        on_its_way=unsettled and row.claimed_run == serving,
+        delivery_unknown=unsettled and row.claimed_run != serving,
         agent_waiting=waiting,
         seen_by=seen_by,
         consequences=consequences,
@@ -262,4 +327,19 @@ def _view(
         escalated_at=row.escalated_at,
         votes=votes,
         signed_by=signed,
+        run=run,
+        edits=row.edits,
+    )
+
+
+def _run(row: Any) -> RunView:
+    return RunView(
+        state=None if row.state == RUNNING else CallEnd(row.state),
+        sent=row.sent,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        is_error=row.is_error,
+        why=row.why,
+        result_bytes=row.result_bytes,
+        milliseconds=row.milliseconds,
     )

@@ -4,6 +4,7 @@ from sqlalchemy import func, insert, select, update
 
 from store import tables
 from store.audit.events import ClockJumped, ServerStarted, ServerStopped
+from store.calls.running import lose
 from store.database import Database, Transaction
 
 
@@ -27,6 +28,8 @@ class Runs:
                 insert(runs).values(instance=instance, version=version, started_at=transaction.now)
             )
             transaction.record(ServerStarted(version, instance, clean))
+            # Whatever an earlier run sent and saw no end of: it will never be known, and is never sent again.
+            lose(transaction)
 
         await self._database.write(change)
 
@@ -35,6 +38,7 @@ class Runs:
         runs = tables.runs
 
         def change(transaction: Transaction) -> None:
+            lose(transaction, instance)
             transaction.connection.execute(
                 update(runs).where(runs.c.instance == instance).values(stopped_at=transaction.now)
             )

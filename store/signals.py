@@ -19,6 +19,9 @@ PRESENCE = "presence"
 PEOPLE = "people"
 """Topic: an account, a session, an agent or a token changed."""
 
+GATEWAY = "gateway"
+"""Topic: the rules in force, an upstream's definitions or its health changed, or a person wants one started anew."""
+
 
 class Woken(IntEnum):
     """Why a listener was woken; the greatest of the reasons."""

@@ -196,6 +196,8 @@ class RequestRow(SQLModel, table=True):
     delivered_at: datetime | None = Field(default=None, sa_type=UtcTime)
     escalates_at: datetime | None = Field(default=None, sa_type=UtcTime, description="When further people are asked.")
     escalated_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    tool: str | None = Field(default=None, description="Of a held call: the name by which rules match it.")
+    edits: int = Field(default=0, description="How often a reviewer changed what the held call would run with.")
     hidden_from: int | None = Field(
         default=None, description="Where several must approve: from which log entry on those who decide do not read."
     )
@@ -351,6 +353,83 @@ class PolicyRow(SQLModel, table=True):
     via: str
 
 
+class CallRow(SQLModel, table=True):
+    """A governed call that was let through, or the newest of its kind that was denied; see `store.calls`."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index("calls_newest", "started_at"),
+        Index("calls_of_tool", "tool", "started_at"),
+        Index("calls_running", "state"),
+    )
+    id: str = Field(primary_key=True)
+    request_id: str | None = Field(default=None, foreign_key="requests.id", unique=True, description="If it was held.")
+    agent_id: str = Field(foreign_key="agents.id")
+    agent_name: str
+    workflow: str | None = None
+    upstream: str
+    tool: str = Field(description="The name by which rules match it.")
+    arguments: str = Field(sa_column=Column(Text, nullable=False), description="Canonical JSON.")
+    definition_sha256: str | None = None
+    permission: str = Field(description="See `store.audit.events.Permission`; `denied` where nothing was sent.")
+    rules: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    policy_sha256: str | None = None
+    state: str = Field(description="`running`, one of `store.audit.events.CallEnd`, or `denied`.")
+    is_error: bool = False
+    sent: bool = Field(default=True, description="False where it is certain that nothing reached the upstream.")
+    why: str | None = Field(default=None, sa_column=Column(Text), description="Why it failed or was denied.")
+    result: str | None = Field(default=None, sa_column=Column(Text), description="Of a held call: what it returned.")
+    result_bytes: int | None = None
+    instance: str | None = Field(default=None, description="The run of the server that it was sent in.")
+    assurance: str = Field(default="shared_user", description="How its agent was told apart when it called.")
+    started_at: datetime = Field(sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    milliseconds: int | None = None
+
+
+class SpendRow(SQLModel, table=True):
+    """What one call took of the budget of one rule."""
+
+    __tablename__ = "spends"
+    # All that a sum of a window reads, so that it never leaves the index.
+    __table_args__ = (Index("spends_of_rule", "rule_key", "at", "agent_id", "micros"),)
+    call_id: str = Field(primary_key=True, foreign_key="calls.id")
+    rule_key: str = Field(primary_key=True, description="The rule's name, folded, and which of its budgets.")
+    agent_id: str = Field(foreign_key="agents.id")
+    micros: int = Field(sa_column=Column(BigInteger, nullable=False), description="Millionths.")
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class DefinitionRow(SQLModel, table=True):
+    """What an upstream says that it has: a tool or a prompt, as it is now and as it was accepted."""
+
+    __tablename__ = "definitions"
+    upstream: str = Field(primary_key=True)
+    method: str = Field(primary_key=True, description="See `store.calls.definitions.Method`.")
+    name: str = Field(primary_key=True, description="The upstream's own name for it.")
+    exposed: str = Field(description="What agents call it.")
+    content: str = Field(sa_column=Column(Text, nullable=False), description="As it is now: canonical JSON.")
+    sha256: str
+    accepted_content: str | None = Field(default=None, sa_column=Column(Text))
+    accepted_sha256: str | None = None
+    accepted_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    accepted_by: str | None = Field(default=None, description="The name as it was then; None: with the launch line.")
+    seen_at: datetime = Field(sa_type=UtcTime)
+    gone_at: datetime | None = Field(default=None, sa_type=UtcTime, description="Not among what it lists now.")
+
+
+class UpstreamRow(SQLModel, table=True):
+    """How a server behind this one is doing, as far as the process that runs it knows."""
+
+    __tablename__ = "upstreams"
+    name: str = Field(primary_key=True)
+    launch_sha256: str = Field(description="The launch line that its definitions were first accepted under.")
+    state: str
+    detail: str = Field(sa_column=Column(Text, nullable=False), description="The health line.")
+    changed_at: datetime = Field(sa_type=UtcTime)
+    restart_wanted: bool = Field(default=False, description="A person wants it started anew.")
+
+
 class RunRow(SQLModel, table=True):
     """A server process, from its start to when it said that it stopped."""
 
@@ -433,6 +512,10 @@ push_subscriptions = table_of(PushSubscriptionRow)
 push_notices = table_of(PushNoticeRow)
 credentials = table_of(CredentialRow)
 policies = table_of(PolicyRow)
+calls = table_of(CallRow)
+spends = table_of(SpendRow)
+definitions = table_of(DefinitionRow)
+upstreams = table_of(UpstreamRow)
 runs = table_of(RunRow)
 probes = table_of(ProbeRow)
 log_entries = table_of(LogEntryRow)

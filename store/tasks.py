@@ -17,13 +17,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from store import asking, tables
+from store import asking, collecting, tables
 from store.agents import Agent
-from store.asking import COLLECT_AT_LEAST, Report, Superseded, Ticket
+from store.asking import Report, Superseded, Ticket
 from store.database import Transaction
 from store.identifiers import new_id
 from store.lifecycle import DECISIONS, Outcome, State
 from store.requests import find as find_request
+from store.requests import lapses_at, run_of
 
 TASKS_A_REQUEST = 20
 """A request keeps its newest tasks; one that old was superseded this many times over."""
@@ -41,6 +42,9 @@ class Standing(StrEnum):
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
     """A person answered, and nobody came for it in time."""
+
+
+_PASSING = frozenset({Standing.OPEN, Standing.READY})
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,9 @@ def find(connection: Connection, agent: Agent, task_id: str, now: datetime) -> T
         return None
     request = find_request(connection, row.request_id)
     ticket = Ticket(row.request_id, row.attachment, reads=True)
-    seen = asking.standing(connection, ticket)
-    standing = _standing(row, request, now)
+    seen = collecting.standing(connection, ticket)
+    has_run = run_of(connection, request) is not None
+    standing = _standing(row, request, now, has_run=has_run)
     return Task(
         id=row.id,
         tool=row.tool,
@@ -106,19 +111,19 @@ def find(connection: Connection, agent: Agent, task_id: str, now: datetime) -> T
         report=seen.report if isinstance(seen, Superseded) else seen,
         created_at=row.created_at,
         updated_at=row.created_at if request.closed_at is None else max(row.created_at, request.closed_at),
-        keeps_until=_lapses_at(request) if standing in (Standing.OPEN, Standing.READY) else None,
+        keeps_until=None if has_run or standing not in _PASSING else lapses_at(request),
     )
 
 
 def collect(transaction: Transaction, agent: Agent, task_id: str) -> Task | None:
-    """Take the outcome for this task if it may, and say how it stands then; see `store.asking.claim`."""
+    """Take the outcome for this task if it may, and say how it stands then; see `store.collecting.claim`."""
     task = find(transaction.connection, agent, task_id, transaction.now)
     if task is None:
         return None
     if task.standing is Standing.TOLD:
         return replace(task, report=replace(task.report, told_before=True))
     if task.standing is Standing.READY:
-        taken = asking.claim(transaction, task.ticket)
+        taken = collecting.claim(transaction, task.ticket)
         assert isinstance(taken, Report)
         return replace(task, standing=Standing.TOLD, report=taken, keeps_until=None)
     return task
@@ -134,7 +139,7 @@ def cancel(transaction: Transaction, agent: Agent, task_id: str) -> bool:
     return True
 
 
-def _standing(task: Any, request: Any, now: datetime) -> Standing:
+def _standing(task: Any, request: Any, now: datetime, *, has_run: bool) -> Standing:
     if request.claimed_by == task.attachment:
         return Standing.TOLD
     if request.attachment != task.attachment:
@@ -143,12 +148,7 @@ def _standing(task: Any, request: Any, now: datetime) -> Standing:
         return Standing.OPEN
     if request.outcome == Outcome.WITHDRAWN:
         return Standing.WITHDRAWN
-    if request.outcome in DECISIONS and request.claimed_by is None and now >= _lapses_at(request):
+    # What came of a held call that ran is kept: there is nothing left that could lapse.
+    if request.outcome in DECISIONS and request.claimed_by is None and not has_run and now >= lapses_at(request):
         return Standing.LAPSED
     return Standing.READY
-
-
-def _lapses_at(request: Any) -> datetime:
-    decided: datetime = request.closed_at or request.expires_at
-    deadline: datetime = request.expires_at
-    return max(deadline, decided + COLLECT_AT_LEAST)

@@ -46,11 +46,17 @@ BASE_DEPENDENCIES = {
     "webauthn",
 }
 # What is installed only by whoever wants it: assent[NAME].
-EXTRAS = {"oidc": {"authlib", "joserfc"}}
+EXTRAS = {"cel": {"cel-expr-python"}, "oidc": {"authlib", "joserfc"}}
 PACKAGES = ("store", "review_web", "server")
 
 # What our code imports that another dependency brings along, by its own promise.
-COMES_WITH = {"markupsafe": "jinja2", "mcp-types": "mcp", "pydantic-core": "pydantic"}
+COMES_WITH = {
+    "jsonschema": "mcp",
+    "markupsafe": "jinja2",
+    "mcp-types": "mcp",
+    "pydantic-core": "pydantic",
+    "referencing": "mcp",
+}
 NOT_IMPORTED = {
     "python-multipart",  # Starlette reads forms with it, and leaves it to us to install
 }

@@ -34,7 +34,7 @@ def client(
     settings = shared.settings()
     if http and not chosen.by_http:
         raise UsageProblem(f"{chosen.title} takes no HTTP server with a token", "leave --http out")
-    way = _way(settings, chosen, agent or chosen.agent, by_http=http or settings.public_url is not None)
+    way = way_to(settings, chosen, agent or chosen.agent, by_http=http or settings.public_url is not None)
     paste = chosen.paste(way)
     shared.answer(
         {"client": name, "agent": way.agent, "url": way.url or None, "token": way.token or None, **asdict(paste)},
@@ -42,7 +42,8 @@ def client(
     )
 
 
-def _way(settings: Settings, chosen: Client, agent: str, *, by_http: bool) -> Way:
+def way_to(settings: Settings, chosen: Client, agent: str, *, by_http: bool) -> Way:
+    """How this client reaches the server of these settings, with a new token for the agent."""
     with opened(settings) as records:
 
         async def added() -> tuple[Agent, str]:

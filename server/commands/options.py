@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from server.config import Settings, load
+from server.home import default_home
 
 
 @Parameter(name="*")
@@ -22,6 +24,12 @@ class Shared:
 
     def settings(self, **flags: object) -> Settings:
         return load({"home": self.home, **flags}, os.environ)
+
+    @property
+    def of_home(self) -> str:
+        """What a command that is printed for pasting needs, so that it means the same home."""
+        home = self.settings().home.path
+        return "" if home == default_home() else f" --home {shlex.quote(str(home))}"
 
     def answer(self, data: Mapping[str, object] | list[dict[str, object]], text: str) -> None:
         """Print the answer on stdout: for people, or with --json for programs."""

@@ -8,6 +8,7 @@ from server.config import Settings
 from server.durable import open_database
 from store.agents import Agents
 from store.audit.inspection import Inspection
+from store.calls.service import Calls
 from store.people import People
 from store.policy.policies import Policies
 from store.vault.credentials import Credentials
@@ -20,6 +21,7 @@ class Records:
     credentials: Credentials
     log: Inspection
     policies: Policies
+    calls: Calls
 
 
 @contextmanager
@@ -29,7 +31,12 @@ def opened(settings: Settings) -> Iterator[Records]:
     database = open_database(settings)
     try:
         yield Records(
-            People(database), Agents(database), Credentials(database), Inspection(database), Policies(database)
+            People(database),
+            Agents(database),
+            Credentials(database),
+            Inspection(database),
+            Policies(database),
+            Calls(database),
         )
     finally:
         database.close()

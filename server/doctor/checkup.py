@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from server.config import Settings
-from server.doctor import clock, neighbours, network, place, rows
+from server.doctor import behind, clock, neighbours, network, place, rows
 from server.doctor.findings import Finding, Severity, note
-from server.doctor.promise import ROOT, Promise, judged, promise
+from server.doctor.promise import ROOT, Access, Promise, judged, promise
 from server.home import Home
 
 _ORDER = list(Severity)
@@ -45,7 +45,7 @@ def from_inside(settings: Settings, now: datetime) -> Report:
         lambda: network.phones(settings),
         lambda: network.proxy(settings),
         lambda: network.certificate(settings, now),
-        lambda: _of_rows(database, now),
+        lambda: _of_rows(home, access, database, now),
         clock.synchronised,
         neighbours.look,
     ]
@@ -69,14 +69,20 @@ def from_outside(home: Home) -> Report:
     return _report(home, promise(access), [*judged(access), *neighbours.look()])
 
 
-def _of_rows(database: Path | None, now: datetime) -> list[Finding]:
+def _of_rows(home: Home, access: Access, database: Path | None, now: datetime) -> list[Finding]:
     if database is None or not database.exists():
         return []
     try:
         found = rows.read(database, now)
     except rows.Unreadable as problem:
         return [rows.unreadable(database, problem)]
-    return [*rows.judged(found), *clock.set_back(found.newest, now)]
+    upstreams = behind.upstreams(found.policy)
+    return [
+        *rows.judged(found),
+        *behind.judged(upstreams, access.owner_name, behind.known_variables(home)),
+        *behind.waiting(found.waiting),
+        *clock.set_back(found.newest, now),
+    ]
 
 
 def _with_remote(kept: Promise, settings: Settings) -> Promise:

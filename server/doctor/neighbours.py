@@ -1,16 +1,15 @@
 """Other MCP servers that this user's clients start beside Assent: each is a way round it. Names only, read only."""
 
-import json
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
+from server.adopting.client_file import is_assent, understood
+from server.adopting.json_text import NotUnderstood
 from server.doctor.findings import Finding, note, weak
-
-_SECTIONS = ("mcpServers", "mcp_servers", "servers")
+from store.strict_json import shortened
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def neighbours(files: list[Path]) -> list[Finding]:
     found = []
     for file in dict.fromkeys(files):
         try:
-            others = sorted({server.name for server in configured(file) if not server.is_assent})
+            others = sorted({shortened(server.name)[1:-1] for server in configured(file) if not server.is_assent})
         except Unreadable as problem:
             found.append(
                 note(
@@ -66,7 +65,7 @@ def neighbours(files: list[Path]) -> list[Finding]:
                     "other-servers",
                     f"{file} names other MCP servers: {', '.join(others)}.",
                     "Their tools run without asking anybody: they are ways round Assent.",
-                    "keep only those there that may act unasked",
+                    f"assent adopt {shlex.quote(str(file))}, or keep only those there that may act unasked",
                 )
             )
     return found
@@ -79,34 +78,14 @@ def configured(file: Path) -> list[Configured]:
         Unreadable
     """
     try:
-        text = file.read_text("utf-8")
-        content = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text or "{}")
+        found = understood(file.read_text("utf-8"), is_toml=file.suffix == ".toml")
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as problem:
-        # json and tomllib raise kinds of ValueError; their texts hold places, never content.
-        raise Unreadable(getattr(problem, "strerror", None) or type(problem).__name__) from None
-    return [Configured(file, name, _is_assent(name, entry)) for name, entry in _entries(content)]
-
-
-def _entries(content: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(content, dict):
-        return
-    for section in _SECTIONS:
-        servers = content.get(section)
-        if isinstance(servers, dict):
-            yield from servers.items()
-    projects = content.get("projects")
-    for project in projects.values() if isinstance(projects, dict) else ():
-        yield from _entries({key: project.get(key) for key in _SECTIONS} if isinstance(project, dict) else {})
-
-
-def _is_assent(name: str, entry: Any) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    words = [entry.get("command"), *(entry["args"] if isinstance(entry.get("args"), list) else [])]
-    programs = {PurePath(word).name for word in words if isinstance(word, str)}
-    return bool(programs & {"assent", "assent.exe", "assent.py"}) or (name == "assent" and "command" not in entry)
+        # What is not understood is told by its place, and never by its content.
+        why = str(problem) if isinstance(problem, NotUnderstood) else getattr(problem, "strerror", None)
+        raise Unreadable(why or type(problem).__name__) from None
+    return [Configured(file, name, is_assent(name, entry)) for name, entry in found.entries]
 
 
 def look(environ: Mapping[str, str] = os.environ) -> list[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import Connection, create_engine, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -20,13 +20,17 @@ from store.people.accounts import DECIDING_ROLES
 
 @dataclass(frozen=True)
 class Rows:
-    """People and agents by name, and the newest moment that is written anywhere."""
+    """People and agents by name, the rules in force, and the newest moment that is written anywhere."""
 
     reviewers: tuple[str, ...]
     without_passkey: tuple[str, ...]
     without_owner: tuple[str, ...]
     setup_links: int
     newest: datetime | None
+    policy: str | None = None
+    """The text of the rules that were activated last."""
+    waiting: int = 0
+    """Definitions of upstreams that no person has accepted yet."""
 
 
 class Unreadable(Exception):
@@ -107,7 +111,7 @@ def _looking_at(database: Path) -> Iterator[Connection]:
 
 
 def _rows(connection: Connection, now: datetime) -> Rows:
-    people, agents = tables.reviewers.c, tables.agents.c
+    people, agents, policies = tables.reviewers.c, tables.agents.c, tables.policies.c
     deciding = [role.value for role in DECIDING_ROLES]
     reviewers = connection.execute(
         select(people.username, people.id).where(people.role.in_(deciding)).order_by(people.username_key)
@@ -122,7 +126,18 @@ def _rows(connection: Connection, now: datetime) -> Rows:
         without_owner=tuple(connection.execute(ownerless).scalars()),
         setup_links=live,
         newest=_newest(connection),
+        policy=connection.execute(select(policies.text).order_by(policies.log_index.desc()).limit(1)).scalar(),
+        waiting=_waiting(connection),
     )
+
+
+def _waiting(connection: Connection) -> int:
+    if not inspect(connection).has_table(tables.definitions.name):
+        return 0  # a database from before there were upstreams, which the server has not opened since
+    columns = tables.definitions.c
+    new = columns.accepted_sha256.is_distinct_from(columns.sha256)
+    count = select(func.count()).select_from(tables.definitions).where(new, columns.gone_at.is_(None))
+    return int(connection.execute(count).scalar_one())
 
 
 def _newest(connection: Connection) -> datetime | None:

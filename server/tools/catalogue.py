@@ -53,7 +53,8 @@ class Definition:
     title: str
     description: str
     arguments: type[BaseModel]
-    result: type[BaseModel]
+    result: type[BaseModel] | None
+    """What it always answers with; None where that depends."""
     annotations: types.ToolAnnotations
     always_load: bool = False
 
@@ -64,7 +65,7 @@ class Definition:
             title=self.title,
             description=self.description,
             input_schema=input_schema(self.arguments),
-            output_schema=output_schema(self.result),
+            output_schema=None if self.result is None else output_schema(self.result),
             annotations=self.annotations,
             meta=ALWAYS_LOAD if self.always_load else None,
         )
@@ -124,9 +125,11 @@ _DEFINITIONS = (
     Definition(
         "await_review",
         "Go on waiting for an answer",
-        "Wait on for a question that answered `pending`, or read its answer again. Blocks until a person answers.",
+        "Wait on for a question or a held call that answered `pending`, or read its answer again. Blocks until a "
+        "person answers. Of a call that was approved you get what the call itself returns.",
         AwaitReview,
-        AnyResult,
+        # An approved call's own result: clients would refuse what does not fit a schema of ours.
+        None,
         types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
         always_load=True,
     ),

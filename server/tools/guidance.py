@@ -18,6 +18,8 @@ same again attaches to the same question.
 - Act only if `may_proceed` is true, and then do exactly what was shown. Always follow `next`.
 - Say in `context` what you did so far and what will change; a person decides on what they read there.
 - After acting on an approval, call report_consequence with what came of it.
+- Tools named `upstream__tool` are governed: a call may be held until a person approves exactly its arguments. Wait \
+for it, and never look for another way to the same end.
 """
 
 
@@ -28,7 +30,7 @@ def next_step(standing: Report | Superseded) -> str:
             "Another call of yours waits on this same question and gets its answer; do nothing in this one, and do not "
             "proceed because of it."
         )
-    step = _step(standing)
+    step = _step_of_call(standing) if standing.kind is Kind.CALL else _step(standing)
     return f"This was answered before, and here is the same answer again. {step}" if standing.told_before else step
 
 
@@ -65,3 +67,39 @@ def _step(report: Report) -> str:
             return "Nobody answered in time, which is not an approval. Do not proceed; tell your user."
         case Outcome.WITHDRAWN:
             return "The question was taken back. Do not proceed because of it."
+
+
+def _step_of_call(report: Report) -> str:
+    match report.outcome:
+        case None:
+            return (
+                "This call is held until a person decides, and has not run. Do not call it again, and do not look for "
+                f"another way to the same end. Call await_review with request_id {report.request_id} to wait for its "
+                "result; if you must end your turn instead, tell your user that this call is waiting for a person."
+            )
+        case Outcome.ANSWERED if report.may_proceed:
+            return "A person approved exactly this call, and it ran, once: its result is here. Do not call it again."
+        case Outcome.ANSWERED:
+            return (
+                "A person refused this call, and it did not run. Do not call it again, neither with other arguments "
+                "nor under another name, and do not look for another way to the same end; read the comment and tell "
+                "your user."
+            )
+        case Outcome.DECLINED:
+            return (
+                "A person refused to decide, and the call did not run. Do not call it again and do not look for "
+                "another way to the same end; read the comment and tell your user."
+            )
+        case Outcome.RETURNED:
+            return (
+                "A person asks back, and the call did not run. Read the comment: answer them with ask_approval, with "
+                f"`follows` set to {report.request_id}, or call again with exactly what they want changed. Do not look "
+                "for another way to the same end."
+            )
+        case Outcome.EXPIRED:
+            return (
+                "Nobody decided in time, which is not an approval: the call did not run. Do not look for another way "
+                "to the same end; tell your user."
+            )
+        case Outcome.WITHDRAWN:
+            return "The call was taken back, and did not run. Do not proceed as if it had."

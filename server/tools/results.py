@@ -86,6 +86,7 @@ RESULTS: Mapping[Kind, type[Result]] = {
     Kind.SELECTION: SelectionResult,
     Kind.FORM: FormResult,
     Kind.TEXT_INPUT: TextInputResult,
+    Kind.CALL: ApprovalResult,
 }
 
 

@@ -26,3 +26,13 @@ def approving_options(card: Mapping[str, Any]) -> frozenset[str]:
     if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
         raise MeaningProblem("its card has no buttons")
     return frozenset(str(button.get("id")) for button in buttons if button.get("approves") is True)
+
+
+def identity_of(card: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which call the card of a held call is about, by its agent's own words: what an edit leaves as it is."""
+    question = card.get("question")
+    if not isinstance(question, dict):
+        raise MeaningProblem("its card holds no call")
+    asked = question.get("asked_arguments")
+    keys = ("upstream", "method", "name", "tool", "definition_sha256")
+    return (*(question.get(key) for key in keys), json.dumps(question.get("arguments") if asked is None else asked))

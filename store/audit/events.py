@@ -25,6 +25,25 @@ class Assurance(StrEnum):
     REMOTE = "remote"
 
 
+class Permission(StrEnum):
+    """What lets a governed call run."""
+
+    ALLOWED = "allowed"
+    NOTICED = "noticed"
+    APPROVED = "approved"
+
+
+class CallEnd(StrEnum):
+    """How a governed call ended."""
+
+    RETURNED = "returned"
+    FAILED = "failed"
+    """The upstream could not be reached, or did not answer as the protocol demands, or not in time."""
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """The server ended while it ran: whether it took effect will never be known here."""
+
+
 @dataclass(frozen=True)
 class Concealed:
     """A text of people or agents: the entry gets its salted hash, the side table the text."""
@@ -486,6 +505,95 @@ class PolicyActivated(Event):
     policy_sha256: str
     policy: Text
     via: str
+    reviewer: str | None
+
+
+@dataclass(frozen=True)
+class ArgumentsEdited(Event):
+    """A reviewer changed what a held call would run with: it has a new card, which everybody must be shown anew."""
+
+    type = "arguments_edited"
+    request: str
+    reviewer: str
+    authenticated_by: str
+    surface: Surface
+    card: Text
+    """The new card; entries after this one name it."""
+    instead_of: Text
+    """The card before."""
+    expires_at: datetime
+    """By the rules for what it holds now: never later than before."""
+
+
+@dataclass(frozen=True)
+class CallDenied(Event):
+    """A call was turned away before anybody was asked; `why` names the rule, or what was wrong with the call.
+
+    At most one entry a minute for an agent, a tool and a reason; `count` are the denials since the one before, this one
+    included. `tool` is the name as it was called, where it was of use, and `arguments` are those of this one.
+    """
+
+    type = "call_denied"
+    agent: str
+    tool: Text
+    why: Text
+    arguments: Text | None
+    count: int
+    policy_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class CallIntended(Event):
+    """A governed call is about to be sent upstream. `permission` is what lets it: a rule, or the answer to `request`.
+
+    `tool` is the name by which rules match it, `rules` the names of those that matched, as a JSON list, `definition`
+    the hash of what the upstream says of the tool: as it was accepted, or, with an approval, as its card names it.
+    """
+
+    type = "call_intended"
+    call: str
+    agent: str
+    permission: Permission
+    request: str | None
+    tool: Text
+    arguments: Text
+    definition: Text | None
+    rules: Text
+    policy_sha256: str | None
+
+
+@dataclass(frozen=True)
+class CallEnded(Event):
+    """What came of it. `result` is the hash of what the upstream returned, in its canonical form, as hex."""
+
+    type = "call_ended"
+    call: str
+    end: CallEnd
+    is_error: bool
+    milliseconds: int
+    result_bytes: int
+    result: Text | None
+
+
+@dataclass(frozen=True)
+class DefinitionSeen(Event):
+    """An upstream defines something that it did not define before, or otherwise: calls of it are held until a person
+    accepts it. Its first definitions, under a launch line that was activated, are accepted with that."""
+
+    type = "definition_seen"
+    name: Text
+    definition: Text
+    """Its hash."""
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class DefinitionAccepted(Event):
+    """A person accepted what an upstream defines now; without `reviewer`, whoever has the server's files."""
+
+    type = "definition_accepted"
+    name: Text
+    definition: Text
     reviewer: str | None
 
 

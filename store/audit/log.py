@@ -4,8 +4,8 @@ Invariants:
 
 - Entries, tree nodes, texts and the signed checkpoint are written by the very transaction whose changes they record:
   they stand or fall together.
-- The head is read inside the transaction, which holds the database's write lock: processes that write beside each
-  other continue one log.
+- The head is read inside the transaction, which holds the database's write lock, unless no other connection has
+  committed since it was written: processes that write beside each other continue one log.
 - One checkpoint a transaction, however many entries it has.
 """
 
@@ -52,10 +52,12 @@ class Appended:
 class Appender:
     """The entries of one transaction, in order. `flush` writes them; until then a savepoint's can be taken back."""
 
-    def __init__(self, connection: Connection, signer: Signer, known: Frontier) -> None:
+    def __init__(self, connection: Connection, signer: Signer, known: Frontier, *, is_newest: bool = False) -> None:
+        """`known` is the tree as it was after the last commit of this process, `is_newest` whether nobody else can have
+        committed since."""
         self._connection = connection
         self._signer = signer
-        self._start = _frontier(connection, signer, known)
+        self._start = known if is_newest else _frontier(connection, signer, known)
         self._pending: list[Entry] = []
 
     def append(self, event: Event, at: datetime, assurance: Assurance) -> Appended:
@@ -93,15 +95,15 @@ class Appender:
             nodes.extend({"level": level, "position": index, "hash": node} for level, index, node in complete)
         numbered = list(enumerate(self._pending, start=self._start.size))
         execute = self._connection.execute
-        execute(insert(tables.log_entries), [{"position": index, "data": entry.data} for index, entry in numbered])
-        execute(insert(tables.log_nodes), nodes)
+        execute(_ENTRIES, [{"position": index, "data": entry.data} for index, entry in numbered])
+        execute(_NODES, nodes)
         texts = [
             {"commitment": d.commitment, "position": index, "key": d.key, "salt": d.salt, "text": d.text}
             for index, entry in numbered
             for d in entry.disclosures
         ]
         if texts:
-            execute(insert(tables.disclosures), texts)
+            execute(_TEXTS, texts)
         note = self._signer.sign(Checkpoint(self._signer.name, frontier.size, root(frontier)))
         head = {"new_size": frontier.size, "new_note": note}
         if execute(_MOVE_HEAD, head).rowcount != 1:
@@ -109,6 +111,11 @@ class Appender:
         return frontier
 
 
+# Built once: each commit executes them.
+_HEAD = select(tables.log_head)
+_ENTRIES = insert(tables.log_entries)
+_NODES = insert(tables.log_nodes)
+_TEXTS = insert(tables.disclosures)
 _MOVE_HEAD = update(tables.log_head).values(size=bindparam("new_size"), note=bindparam("new_note"))
 _FIRST_HEAD = insert(tables.log_head).values(size=bindparam("new_size"), note=bindparam("new_note"))
 
@@ -138,7 +145,7 @@ def check_head(connection: Connection, signer: Signer) -> None:
 
 def _frontier(connection: Connection, signer: Signer, known: Frontier) -> Frontier:
     """The tree that the head commits to; `known` saves reading it when nobody else has written since."""
-    newest = connection.execute(select(tables.log_head)).one_or_none()
+    newest = connection.execute(_HEAD).one_or_none()
     size = 0 if newest is None else newest.size
     if newest is None or size == known.size:
         return known if size == known.size else Frontier()

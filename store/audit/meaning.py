@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.audit.disclosed import approving_options, json_object
-from store.audit.governed import Asker, asker_of, require_governed
+from store.audit.answers import Answers
+from store.audit.calls import CallStory
+from store.audit.disclosed import approving_options, identity_of, json_object
+from store.audit.governed import Asker, Rules, asker_of, require_card
 from store.audit.quorum import Quorum, ballot_of, quorum_of
 from store.audit.standing import MeaningProblem, Standing
 from store.audit.standing import require as _require
-from store.lifecycle import DECISIONS, Kind, Outcome, meaning
+from store.lifecycle import DECISIONS, VOTED_KINDS, Kind, Outcome, meaning
 from store.names import fold
 
 __all__ = ["MeaningProblem", "Story"]
@@ -34,24 +36,9 @@ class _Open:
     expires_at: str
     approving: frozenset[str] | None
     quorum: Quorum
+    call: Mapping[str, Any] | None
+    """Of a held call: its card, where that was disclosed."""
     shown_to: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A request that was closed: whether a person decided it, and which call has its answer."""
-
-    decided: bool
-    call: str | None = None
-    delivered: bool = False
-
-
-_DECIDED, _UNDECIDED, _TOLD_DECIDED, _TOLD_UNDECIDED = (
-    _Ended(True),
-    _Ended(False),
-    _Ended(True, delivered=True),
-    _Ended(False, delivered=True),
-)
 
 
 class Story:
@@ -59,18 +46,18 @@ class Story:
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
-        self._ended: dict[str, _Ended] = {}
+        self._answers = Answers()
         self._standing = Standing()
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
         self._agents: set[str] = set()
         self._owners: dict[str, str | None] = {}
         self._credentials: dict[str, bool] = {}
-        self._policy: str | None = None
-        self._rules_text: str | None = None
+        self._rules = Rules()
+        self._calls = CallStory()
         self._askers: dict[str, Asker | None] = {}
         self._running: set[str] = set()
-        self._rules: Mapping[str, Callable[[Entry, Texts], None]] = {
+        self._takes: Mapping[str, Callable[[Entry, Texts], None]] = {
             "server_started": self._server_started,
             "server_stopped": self._server_stopped,
             "agent_added": self._agent_added,
@@ -83,12 +70,18 @@ class Story:
             "request_escalated": self._request_escalated,
             "request_voted": self._request_voted,
             "request_closed": self._request_closed,
-            "answer_claimed": self._answer_claimed,
-            "answer_delivered": self._answer_delivered,
-            "answer_released": self._answer_released,
-            "consequence_reported": self._consequence_reported,
+            "answer_claimed": self._after_the_end,
+            "answer_delivered": self._after_the_end,
+            "answer_released": self._after_the_end,
+            "consequence_reported": self._after_the_end,
             "credential_stored": self._credential_stored,
             "credential_revoked": self._credential_revoked,
+            "arguments_edited": self._arguments_edited,
+            "call_denied": lambda entry, _: self._calls.denied(entry, self._rules),
+            "call_intended": self._call_intended,
+            "call_ended": lambda entry, _: self._calls.ended(entry),
+            "definition_seen": lambda entry, texts: self._calls.seen(entry, texts, self._rules),
+            "definition_accepted": self._definition_accepted,
         }
 
     @property
@@ -107,14 +100,15 @@ class Story:
             _require(agent in self._agents, f"no entry before it adds the agent {agent}")
         if (size := entry.get("size")) is not None:
             _require(size <= index, f"it speaks of {size} entries, and {index} came before it")
-        rule = self._rules.get(kind)
-        if rule is not None:
-            rule(entry, texts)
+        takes = self._takes.get(kind)
+        if takes is not None:
+            takes(entry, texts)
 
     def _server_started(self, entry: Entry, texts: Texts) -> None:
         if entry["clean"]:
             _require(not self._running, "it says that the server before it stopped, and no entry says so")
         self._running = {entry["instance"]}
+        self._calls.server_started()
 
     def _server_stopped(self, entry: Entry, texts: Texts) -> None:
         _require(entry["instance"] in self._running, "the server that it says stopped was not running")
@@ -148,23 +142,17 @@ class Story:
         if text is not None:
             told = hashlib.sha256(text.encode()).hexdigest()
             _require(told == entry["policy_sha256"], "its rules are not those that it names")
-        self._policy, self._rules_text = entry["policy_sha256"], text
+        self._rules = Rules(entry["policy_sha256"], text)
 
     def _request_opened(self, entry: Entry, texts: Texts) -> None:
         request = entry["request"]
-        _require(request not in self._open and request not in self._ended, f"{request} was opened before")
+        _require(request not in self._open and request not in self._answers, f"{request} was opened before")
         follows = entry.get("follows")
-        _require(follows is None or follows in self._open or follows in self._ended, f"no entry opens {follows}")
+        _require(follows is None or follows in self._open or follows in self._answers, f"no entry opens {follows}")
         _require(entry["at"] < entry["expires_at"], f"{request} opens after its deadline")
         card = json_object(texts.get("card_ref"))
         if card is not None:
-            said = (card.get("request_id"), card.get("kind"), card.get("expires_at"))
-            _require(said == (request, entry["kind"], entry["expires_at"]), "its card is another request's")
-            in_force = card.get("policy_sha256") == self._policy
-            _require(in_force, f"the card of {request} is not made by the rules in force")
-            asker = self._askers[entry["agent"]]
-            if asker is not None and self._rules_text is not None:
-                require_governed(self._rules_text, asker, entry, card)
+            require_card(self._rules, self._askers[entry["agent"]], request, entry["kind"], entry, card)
         quorum = quorum_of(request, entry["kind"], card)
         quorum.owner_now = self._owners[entry["agent"]]
         self._open[request] = _Open(
@@ -174,10 +162,35 @@ class Story:
             expires_at=entry["expires_at"],
             approving=None if card is None else approving_options(card),
             quorum=quorum,
+            call=card if entry["kind"] == Kind.CALL else None,
         )
 
+    def _arguments_edited(self, entry: Entry, texts: Texts) -> None:
+        name, request = entry["request"], self._still_open(entry)
+        _require(request.kind == Kind.CALL, f"{name} holds no call, and its arguments are edited")
+        _require(entry["instead_of_ref"] == request.card_ref, f"what was edited is not the card of {name}")
+        self._require_shown(entry, request)
+        _require(entry["at"] < entry["expires_at"] <= request.expires_at, f"the edited {name} is open for longer")
+        card = json_object(texts.get("card_ref"))
+        if card is not None:
+            require_card(self._rules, self._askers[request.agent], name, request.kind, entry, card)
+            same = request.call is None or identity_of(card) == identity_of(request.call)
+            _require(same, f"the edited card of {name} holds another call")
+        request.quorum = request.quorum.edited(entry["reviewer"], self._names.get(entry["reviewer"]), card)
+        request.card_ref, request.expires_at, request.call = entry["card_ref"], entry["expires_at"], card
+        request.approving = None if card is None else approving_options(card)
+        request.shown_to = set()
+
+    def _call_intended(self, entry: Entry, texts: Texts) -> None:
+        self._calls.intended(entry, texts, self._rules, self._askers[entry["agent"]])
+
+    def _definition_accepted(self, entry: Entry, texts: Texts) -> None:
+        if (reviewer := entry.get("reviewer")) is not None:
+            self._standing.require_admin(reviewer)
+        self._calls.accepted(entry, texts)
+
     def _request_denied(self, entry: Entry, texts: Texts) -> None:
-        _require(entry.get("policy_sha256") == self._policy, "it denies by rules that are not in force")
+        _require(entry.get("policy_sha256") == self._rules.sha256, "it denies by rules that are not in force")
         _require(entry["count"] > 0, "it denies nothing")
 
     def _request_escalated(self, entry: Entry, texts: Texts) -> None:
@@ -216,8 +229,10 @@ class Story:
             _require(not entry["may_proceed"], f"{outcome.value} never permits anything, and it says otherwise")
         said = meaning(Kind(request.kind), outcome, may_proceed=entry["may_proceed"])
         _require(entry["meaning"] == said, f"it means {said!r}, and says otherwise")
+        if request.kind == Kind.CALL and entry["may_proceed"]:
+            self._calls.approved(entry["request"], request.agent, request.call, request.expires_at, entry["at"])
         del self._open[entry["request"]]
-        self._ended[entry["request"]] = _DECIDED if decided else _UNDECIDED
+        self._answers.closed(entry["request"], decided=decided)
 
     def _check_decision(self, entry: Entry, request: _Open, texts: Texts) -> None:
         name = entry["request"]
@@ -232,7 +247,7 @@ class Story:
         request.quorum.close(ballot, lambda voter: self._standing.counts_among_several(voter, entry["at"]))
         if not answered:
             return
-        if request.kind != Kind.APPROVAL:
+        if request.kind not in VOTED_KINDS:
             _require(entry["may_proceed"], f"{name} was answered, and it says that the agent must not proceed")
             return
         answer = json_object(texts.get("answer_ref"))
@@ -246,21 +261,9 @@ class Story:
         self._require_deciding_role(entry)
         _require(entry["at"] < request.expires_at, f"{name} is decided after its deadline")
 
-    def _answer_claimed(self, entry: Entry, texts: Texts) -> None:
-        ended = self._closed(entry)
-        _require(ended.call is None and not ended.delivered, f"the answer of {entry['request']} is another call's")
-        self._ended[entry["request"]] = _Ended(ended.decided, entry["call"])
-
-    def _answer_delivered(self, entry: Entry, texts: Texts) -> None:
-        ended = self._claimed(entry)
-        self._ended[entry["request"]] = _TOLD_DECIDED if ended.decided else _TOLD_UNDECIDED
-
-    def _answer_released(self, entry: Entry, texts: Texts) -> None:
-        ended = self._claimed(entry)
-        self._ended[entry["request"]] = _DECIDED if ended.decided else _UNDECIDED
-
-    def _consequence_reported(self, entry: Entry, texts: Texts) -> None:
-        _require(self._closed(entry).decided, f"nobody decided {entry['request']}, and it reports what came of it")
+    def _after_the_end(self, entry: Entry, texts: Texts) -> None:
+        _require(entry["request"] not in self._open, f"{entry['request']} is still open")
+        self._answers.take(entry)
 
     def _credential_stored(self, entry: Entry, texts: Texts) -> None:
         request = self._still_open(entry)
@@ -275,21 +278,9 @@ class Story:
     def _still_open(self, entry: Entry) -> _Open:
         request = self._open.get(entry["request"])
         if request is None:
-            why = "was closed before" if entry["request"] in self._ended else "was never opened"
+            why = "was closed before" if entry["request"] in self._answers else "was never opened"
             raise MeaningProblem(f"{entry['request']} {why}")
         return request
-
-    def _closed(self, entry: Entry) -> _Ended:
-        ended = self._ended.get(entry["request"])
-        if ended is None:
-            why = "is still open" if entry["request"] in self._open else "was never opened"
-            raise MeaningProblem(f"{entry['request']} {why}")
-        return ended
-
-    def _claimed(self, entry: Entry) -> _Ended:
-        ended = self._closed(entry)
-        _require(ended.call == entry["call"], f"{entry['call']} did not claim the answer of {entry['request']}")
-        return ended
 
     def _require_deciding_role(self, entry: Entry) -> None:
         self._standing.require_decider(entry["reviewer"])

@@ -12,7 +12,7 @@ from typing import Any
 from store.audit.disclosed import json_object
 from store.audit.standing import MeaningProblem, require
 from store.card import load_condition
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS
 from store.names import fold
 from store.policy.demands import Condition
 
@@ -72,9 +72,21 @@ class Quorum:
             require(told is not None and entry["at"] >= told, f"{self.request} escalates before its time")
         self.escalated = True
 
+    def edited(self, reviewer: str, name: str | None, card: Mapping[str, Any] | None) -> "Quorum":
+        """What counts from here on, where this person made another card of a held call: no answer from before does.
+
+        What has escalated stays so, if the new card says the same of when.
+        """
+        editor = Ballot(reviewer, name, None, approves=True, has_reason=True, has_signature=True)
+        self.check(editor)
+        after = quorum_of(self.request, self.kind, card)
+        after.owner_now = self.owner_now
+        after.escalated = self.escalated and (card is None or after.escalates_at == self.escalates_at)
+        return after
+
     def vote(self, ballot: Ballot) -> None:
         """One of several approvals."""
-        require(self.kind == Kind.APPROVAL, f"{self.request} is no approval, and somebody votes on it")
+        require(self.kind in VOTED_KINDS, f"{self.request} is no approval, and somebody votes on it")
         self.check(ballot)
         self.ballots[ballot.reviewer] = ballot
 
@@ -118,11 +130,11 @@ class Quorum:
     def _needs_several(self) -> bool:
         assert self.conditions is not None
         asking = [one for one in self.conditions if one.reviewers is not None]
-        return self.kind == Kind.APPROVAL and (len(asking) > 1 or any(one.approvals > 1 for one in self.conditions))
+        return self.kind in VOTED_KINDS and (len(asking) > 1 or any(one.approvals > 1 for one in self.conditions))
 
     def _is_asked(self, counting: list[Condition]) -> bool:
         assert self.conditions is not None
-        if self.kind != Kind.APPROVAL:
+        if self.kind not in VOTED_KINDS:
             return len(counting) == len(self.conditions)
         narrow = [one for one in self.conditions if one.reviewers is not None or one.approvals > 1]
         return not narrow or any(one in counting for one in narrow)

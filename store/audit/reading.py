@@ -19,9 +19,12 @@ class SignedHead:
     note: str
 
 
+_HEAD = select(tables.log_head)
+
+
 def head(connection: Connection) -> SignedHead | None:
     """The newest checkpoint; None for a log without entries."""
-    row = connection.execute(select(tables.log_head)).one_or_none()
+    row = connection.execute(_HEAD).one_or_none()
     return None if row is None else SignedHead(row.size, row.note)
 
 

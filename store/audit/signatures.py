@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from store.audit.reviewer_keys import ReviewerKeys
-from store.lifecycle import Outcome
+from store.lifecycle import Kind, Outcome
 from store.names import fold
 from store.problems import Problem
 from store.signing.assertion import SignatureRefused, verify_assertion
@@ -22,6 +22,8 @@ from store.signing.statement import (
     StatementProblem,
     answer_commitment,
     content_of_kept,
+    executed_args_commitment,
+    executed_content,
     load_statement,
 )
 
@@ -60,6 +62,8 @@ class _Card:
     """For each rule that wants a passkey, whose answer it means; None is everybody's."""
     escalated: tuple[frozenset[str] | None, ...]
     """The same, once half of the time is gone."""
+    runs: Mapping[str, Any] | None
+    """Of a held call: what runs by it, as a statement commits to it."""
 
 
 class Signatures:
@@ -71,6 +75,7 @@ class Signatures:
         self._passkeys: dict[str, _Registered] = {}
         self._names: dict[str, str] = {}
         self._cards: dict[str, _Card] = {}
+        self._calls: set[str] = set()
         self._checked = self._trusted = self._erased = 0
         self._rules: Mapping[str, Callable[[Entry, Texts], None]] = {
             "account_added": self._account_added,
@@ -79,6 +84,7 @@ class Signatures:
             "passkey_removed": self._passkey_removed,
             "request_opened": self._request_opened,
             "request_escalated": self._request_escalated,
+            "arguments_edited": self._arguments_edited,
             "request_voted": self._decided,
             "request_closed": self._closed,
         }
@@ -117,13 +123,15 @@ class Signatures:
     def _request_opened(self, entry: Entry, texts: Texts) -> None:
         card = texts.get("card_ref")
         if card is not None:
-            # `meaning` saw that it is a JSON object. Most cards have no rules, and are not read again.
-            conditions = _signed_conditions(_object(card)) if '"conditions"' in card else []
-            self._cards[entry["request"]] = _Card(
-                hashlib.sha256(card.encode()).hexdigest(),
-                tuple(_people(one, "reviewers") for one in conditions),
-                tuple(_people(one, "reviewers", "escalate_to") for one in conditions),
-            )
+            self._cards[entry["request"]] = _card(card, is_call=entry["kind"] == Kind.CALL)
+        if entry["kind"] == Kind.CALL:
+            self._calls.add(entry["request"])
+
+    def _arguments_edited(self, entry: Entry, texts: Texts) -> None:
+        self._cards.pop(entry["request"], None)
+        card = texts.get("card_ref")
+        if card is not None:
+            self._cards[entry["request"]] = _card(card, is_call=True)
 
     def _request_escalated(self, entry: Entry, texts: Texts) -> None:
         if (card := self._cards.get(entry["request"])) is not None:
@@ -132,6 +140,7 @@ class Signatures:
     def _closed(self, entry: Entry, texts: Texts) -> None:
         self._decided(entry, texts)
         self._cards.pop(entry["request"], None)
+        self._calls.discard(entry["request"])
 
     def _decided(self, entry: Entry, texts: Texts) -> None:
         given = [part for part in _PARTS if part in entry]
@@ -156,9 +165,14 @@ class Signatures:
         self._trusted += trusted is not None
 
     def _check_unsigned(self, entry: Entry) -> None:
+        if not entry.get("may_proceed", True):  # only approving answers are votes
+            return
+        if entry["request"] in self._calls and any(
+            one.reviewer == entry["reviewer"] for one in self._passkeys.values()
+        ):
+            raise SignatureProblem("a held call is approved by a person who has a passkey, and it is not signed")
         card = self._cards.get(entry["request"])
-        approves = entry.get("may_proceed", True)  # only approving answers are votes
-        if card is None or not card.wants or not approves:
+        if card is None or not card.wants:
             return
         name = self._names.get(entry["reviewer"])
         if any(people is None or name in people for people in card.wants):
@@ -201,6 +215,9 @@ class Signatures:
         card = self._cards.get(entry["request"])
         if card is not None:
             found.append(("card", statement.card_sha256, card.sha256))
+        if card is not None or entry["request"] not in self._calls:
+            runs = None if card is None or not statement.approves else card.runs
+            found.append(("call", statement.executed_args_commitment, _executed(statement.nonce, runs)))
         if all(key in texts for key in ("answer_ref", "comment_ref") if key in entry):
             kept = _object(texts["answer_ref"]) if "answer_ref" in texts else None
             found.append(("answer", statement.answer_commitment, _commitment(statement.nonce, kept, texts)))
@@ -233,6 +250,27 @@ def _commitment(nonce: str, kept: Mapping[str, Any] | None, texts: Texts) -> str
         return answer_commitment(nonce, content_of_kept(kept), texts.get("comment_ref"))
     except (ValueError, TypeError, RecursionError):
         raise SignatureProblem("its disclosed answer is none that a person can give") from None
+
+
+def _executed(nonce: str, runs: Mapping[str, Any] | None) -> str | None:
+    try:
+        return executed_args_commitment(nonce, runs)
+    except (ValueError, TypeError, RecursionError):
+        raise SignatureProblem("its card holds a call that nobody can make") from None
+
+
+def _card(text: str, *, is_call: bool) -> _Card:
+    # `meaning` saw that it is a JSON object. Most cards have no rules, and are not read again.
+    content = _object(text) if is_call or '"conditions"' in text else {}
+    conditions, question = _signed_conditions(content), content.get("question")
+    if is_call and not isinstance(question, dict):
+        raise SignatureProblem("its card holds no call")
+    return _Card(
+        hashlib.sha256(text.encode()).hexdigest(),
+        tuple(_people(one, "reviewers") for one in conditions),
+        tuple(_people(one, "reviewers", "escalate_to") for one in conditions),
+        executed_content(question.get("tool"), question.get("arguments")) if is_call and question else None,
+    )
 
 
 def _signed_conditions(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -28,7 +28,7 @@ _NOTHING_SIGNED = SignatureCounts()
 # These name a text that an earlier entry concealed, whose disclosure stands there.
 _REFERRING = frozenset(
     {(f"request_{what}", "card_ref") for what in ("shown", "voted", "escalated", "closed")}
-    | {("text_erased", "text_ref")}
+    | {("text_erased", "text_ref"), ("arguments_edited", "instead_of_ref")}
 )
 _CONCEALED = {
     kind: tuple(key for key in shape.forms if key.endswith(REFERENCE) and (kind, key) not in _REFERRING)

@@ -10,19 +10,21 @@ from sqlalchemy import select
 from store import tables
 from store.answers import Chosen, Fault
 from store.audit.events import Assurance, Concealed, Reference, RequestVoted
-from store.card import canonical_text
+from store.canonical_json import canonical_text
 from store.database import Transaction
 from store.deciding.decisions import BadAnswer, NeedsSignature, NotFound, Ready, Refusal, Statement, Taken
 from store.deciding.eligibility import still_needed
-from store.deciding.escalation import escalated_on_time
 from store.deciding.examining import examine_row
 from store.deciding.kept_answers import in_words, kept
+from store.deciding.times import up_to_date
 from store.deciding.votes import approving, keep, signers, words_of
 from store.lifecycle import Event, Outcome
 from store.moves import Decisive, close, move
 from store.requests import find, is_open
 from store.signing.signed import check_signed, signed_fields
 from store.vault.keys import KeyProvider
+
+HELD_CALLS_ARE_SIGNED = "you have a passkey, and a held call is approved with its signature"
 
 
 def decide(
@@ -36,26 +38,18 @@ def decide(
     row = find(transaction.connection, request_id)
     if row is None:
         return NotFound()
-    row = _up_to_date(transaction, row)
+    row = up_to_date(transaction, row)
     ready = examine_row(transaction.connection, transaction.now, row, statement, waiting)
     if not isinstance(ready, Ready):
         return ready
     if ready.needs_signature and statement.signed is None:
-        return NeedsSignature()
+        return NeedsSignature() if ready.by_rule else NeedsSignature(HELD_CALLS_ARE_SIGNED)
     if (fault := _signature_fault(transaction, ready, statement)) is not None:
         return BadAnswer((fault,))
     if ready.card.needs_several:
         return Taken(_vote(transaction, ready, statement, keys))
     _close(transaction, ready, statement, keys, statement.reviewer.display_name, statement.words)
     return Taken(0)
-
-
-def _up_to_date(transaction: Transaction, row: Any) -> Any:
-    # The clock's loop may be a moment late: an answer after the deadline is never in time, and whom half-time adds may
-    # answer from then on.
-    if close(transaction, row, Event.EXPIRE, Outcome.EXPIRED):
-        return find(transaction.connection, row.id)
-    return escalated_on_time(transaction, row)
 
 
 def _signature_fault(transaction: Transaction, ready: Ready, statement: Statement) -> Fault | None:

@@ -113,3 +113,5 @@ class Ready:
     outcome: Outcome
     may_proceed: bool
     needs_signature: bool
+    by_rule: bool
+    """Some rule wants the signature; otherwise it is because a call is held, and this person has a passkey."""

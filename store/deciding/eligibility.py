@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store.card import Card
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS, Kind
 from store.names import fold
 from store.policy.demands import Condition
 
@@ -31,6 +31,7 @@ class Person:
     may_decide: bool
     """Of a deciding role, and not disabled."""
     reset_at: datetime | None
+    has_passkey: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def why_not_answer(card: Card, person: Person, circumstances: Circumstances) -> 
     if not person.may_decide:
         return "an auditor reads everything and decides nothing"
     asked = [one for one in card.conditions if _counts(one, person, circumstances)]
-    if card.kind is not Kind.APPROVAL:
+    if card.kind not in VOTED_KINDS:
         # One person answers alone, so every rule must ask that person.
         refusing = next((one for one in card.conditions if one not in asked), None)
         return None if refusing is None else _not_asked(card, (refusing,))
@@ -86,7 +87,10 @@ def was_reset(person: Person, now: datetime) -> bool:
 
 
 def needs_passkey(card: Card, person: Person, circumstances: Circumstances) -> bool:
-    """Whether this person's approval must be signed: some rule that it counts for says so."""
+    """Whether this person's approval must be signed: some rule that it counts for says so, or a call is held and they
+    have a passkey to sign with."""
+    if card.kind is Kind.CALL and person.has_passkey:
+        return True
     return any(one.passkey and _counts(one, person, circumstances) for one in card.conditions)
 
 

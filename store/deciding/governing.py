@@ -10,7 +10,7 @@ from store import tables
 from store.agents import Agent
 from store.audit.events import Concealed, RequestDenied
 from store.database import Transaction
-from store.lifecycle import Kind
+from store.lifecycle import VOTED_KINDS, Kind
 from store.policy.active import active
 from store.policy.demands import Asked, Condition, Demands, demands_of
 from store.questions import AnyQuestion
@@ -41,7 +41,7 @@ def unanswerable(kind: Kind, conditions: tuple[Condition, ...]) -> str | None:
 
     Several people can approve one thing. They cannot fill in one form: so it needs one person whom every rule asks.
     """
-    if kind is Kind.APPROVAL:
+    if kind in VOTED_KINDS:
         return None
     several = next((one for one in conditions if one.approvals > 1), None)
     if several is not None:
@@ -57,22 +57,28 @@ def unanswerable(kind: Kind, conditions: tuple[Condition, ...]) -> str | None:
 
 
 def deny(transaction: Transaction, agent: Agent, kind: Kind, why: str, policy_sha256: str | None) -> Denied:
-    """Record that an agent was kept from asking: at once the first time, then with a count at most once a minute.
+    """Record that an agent was kept from asking: at once the first time, then with a count at most once a minute."""
+    count = counted(transaction, agent, why)
+    if count is not None:
+        transaction.record(RequestDenied(agent.id, kind, Concealed(why), count, policy_sha256), agent.assurance)
+    return Denied(why)
 
-    An agent that asks the same forbidden thing in a loop must not be able to fill the log.
+
+def counted(transaction: Transaction, agent: Agent, what: str) -> int | None:
+    """Count one denial more: how many the entry is to tell of that is to be recorded now; None for no entry yet.
+
+    An agent that tries the same forbidden thing in a loop must not be able to fill the log.
     """
     denials = tables.denials
     before = transaction.connection.execute(
-        select(denials).where(denials.c.agent_id == agent.id, denials.c.why == why)
+        select(denials).where(denials.c.agent_id == agent.id, denials.c.why == what)
     ).one_or_none()
     count = 1 if before is None else before.unrecorded + 1
     # A clock that was set back records once more rather than never.
     recent = before is not None and timedelta(0) <= transaction.now - before.recorded_at < RECORDED_EVERY
     values = {"unrecorded": count} if recent else {"unrecorded": 0, "recorded_at": transaction.now}
-    row = {"agent_id": agent.id, "why": why, "recorded_at": transaction.now, **values}
+    row = {"agent_id": agent.id, "why": what, "recorded_at": transaction.now, **values}
     transaction.connection.execute(
         insert(denials).values(**row).on_conflict_do_update(index_elements=["agent_id", "why"], set_=values)
     )
-    if not recent:
-        transaction.record(RequestDenied(agent.id, kind, Concealed(why), count, policy_sha256), agent.assurance)
-    return Denied(why)
+    return None if recent else count

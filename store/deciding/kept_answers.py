@@ -6,7 +6,7 @@ from store.answers import Answer, AskedBack, Chosen, Declined, Filled, Selected,
 from store.card import Card
 from store.database import Transaction
 from store.lifecycle import Outcome
-from store.questions import AskApproval, AskForm, AskTextInput
+from store.questions import AskForm, AskTextInput
 from store.vault.credentials import store_credential
 from store.vault.keys import KeyProvider
 
@@ -18,14 +18,14 @@ def meaning_of(card: Card, answer: Answer) -> tuple[Outcome, bool]:
             return Outcome.DECLINED, False
         case AskedBack():
             return Outcome.RETURNED, False
-        case Chosen(option) if isinstance(card.question, AskApproval):
-            return Outcome.ANSWERED, any(o.id == option and o.approves for o in card.question.options)
+        case Chosen(option):
+            return Outcome.ANSWERED, any(button.id == option and button.approves for button in card.buttons)
         case _:
             return Outcome.ANSWERED, True
 
 
 def in_words(card: Card, answer: Answer) -> str:
-    """What a person answered to an approval, as people read it."""
+    """What a person answered to what several can decide, as people read it."""
     match answer:
         case Declined():
             return "declined"

@@ -26,7 +26,7 @@ def show(transaction: Transaction, reviewer: Reviewer, request_id: str, surface:
     if row.state not in OPEN_STATES or standing is None or not standing.may_decide:
         return True
     checked_card(row)
-    seen_here = was_shown(transaction.connection, reviewer, row, surface)
+    seen_here = was_shown(transaction.connection, reviewer.id, row, surface)
     if not seen_here and move(transaction, request_id, Event.SHOW):
         transaction.connection.execute(
             insert(tables.shows).values(
@@ -53,9 +53,9 @@ _SHOWN = select(_SHOW.at).where(
 _SHOWN_HERE = _SHOWN.where(_SHOW.surface == bindparam("surface"))
 
 
-def was_shown(connection: Connection, reviewer: Reviewer, row: Any, surface: Surface | None = None) -> bool:
+def was_shown(connection: Connection, reviewer_id: str, row: Any, surface: Surface | None = None) -> bool:
     """Whether this reviewer was shown this very card, on that surface or on any."""
-    known = {"request": row.id, "reviewer": reviewer.id, "card": row.card_sha256}
+    known = {"request": row.id, "reviewer": reviewer_id, "card": row.card_sha256}
     if surface is None:
         return connection.execute(_SHOWN, known).first() is not None
     return connection.execute(_SHOWN_HERE, known | {"surface": surface.value}).first() is not None

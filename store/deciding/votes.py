@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from store import tables
 from store.card import Card
@@ -209,7 +209,8 @@ def _circumstances(card: Card, escalated_at: datetime | None, owner: str | None,
 
 
 def _persons(connection: Connection, ids: list[str]) -> dict[str, Person]:
-    reviewers = tables.reviewers
+    reviewers, passkeys = tables.reviewers, tables.passkeys.c
+    has_passkey = exists().where(passkeys.reviewer_id == reviewers.c.id).label("has_passkey")
     return {
         row.id: Person(
             row.id,
@@ -217,6 +218,7 @@ def _persons(connection: Connection, ids: list[str]) -> dict[str, Person]:
             row.display_name,
             may_decide=Role(row.role) in DECIDING_ROLES and row.disabled_at is None,
             reset_at=row.reset_at,
+            has_passkey=bool(row.has_passkey),
         )
-        for row in connection.execute(select(reviewers).where(reviewers.c.id.in_(ids)))
+        for row in connection.execute(select(reviewers, has_passkey).where(reviewers.c.id.in_(ids)))
     }

@@ -7,12 +7,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from store import tables
 from store.audit import reading
 from store.audit.events import Concealed, PolicyActivated
 from store.database import Transaction
+from store.memory import forget, remembered
 from store.people import Reviewer, Role
 from store.people.accounts import reviewer_with_id
 from store.people.sessions import is_open
@@ -21,7 +22,7 @@ from store.policy.overview import known
 from store.policy.reading import PolicyMistake, read, sha256_of
 from store.policy.rules import Policy
 from store.problems import PolicyUnreadable, Problem
-from store.signals import INBOX
+from store.signals import GATEWAY, INBOX
 
 NEVER = -1
 _QUEUED = "policy_activated"
@@ -44,7 +45,7 @@ class PolicyMoved(Problem):
 
 
 class NotAdmin(Problem):
-    """Whoever activates on the page is an admin no more. Nothing was activated."""
+    """Whoever does this on the page is an admin no more, or is signed out. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ def active(connection: Connection) -> Policy | None:
         PolicyUnreadable: its row is not what was activated, or is gone. Nothing may be asked then: rules that nobody
             can read must not count as no rules.
     """
+    return remembered(connection, "policy in force", _active)
+
+
+def _active(connection: Connection) -> Policy | None:
     row = _newest(connection)
     if (None if row is None else (row.log_index, row.sha256)) not in _logged(connection):
         raise PolicyUnreadable("the policy in force is not the one that the log says was activated last", _WHAT_TO_DO)
@@ -110,10 +115,7 @@ def activate(
     """
     connection = transaction.connection
     policy = checked(connection, text)
-    if reviewer is not None:
-        _require_admin(connection, reviewer)
-    if session_id is not None and not is_open(connection, session_id):
-        raise NotAdmin("your session has ended", "Nothing was changed. Sign in again.")
+    require_admin(connection, reviewer, session_id)
     if instead_of is not None and instead_of != position(connection):
         raise PolicyMoved(
             "other rules came into force since you looked", "Nothing was changed: look at the differences again."
@@ -133,7 +135,8 @@ def activate(
         )
     )
     connection.info[_QUEUED] = (entry.index, policy.sha256)
-    transaction.touch(INBOX)
+    forget(connection)
+    transaction.touch(INBOX, GATEWAY)
     return policy
 
 
@@ -150,20 +153,38 @@ def checked(connection: Connection, text: str) -> Policy:
     return policy
 
 
-def _require_admin(connection: Connection, reviewer: Reviewer) -> None:
+def require_admin(connection: Connection, reviewer: Reviewer | None, session_id: str | None) -> None:
+    """That whoever does this is an admin at this moment, in a session that has not ended; None is the command line.
+
+    Raises:
+        NotAdmin
+    """
     # Read again here: a role can be taken away between the click and this change.
-    now = reviewer_with_id(connection, reviewer.id)
-    if now.role is not Role.ADMIN or not now.may_decide:
-        raise NotAdmin(f"{now.username} is no admin", "Nothing was changed. Ask an admin to activate the rules.")
+    now = None if reviewer is None else reviewer_with_id(connection, reviewer.id)
+    if now is not None and (now.role is not Role.ADMIN or not now.may_decide):
+        raise NotAdmin(f"{now.username} is no admin", "Nothing was changed. Ask an admin to do it.")
+    if session_id is not None and not is_open(connection, session_id):
+        raise NotAdmin("your session has ended", "Nothing was changed. Sign in again.")
+
+
+# Built once: every governed call asks for the rules in force, and building a statement takes longer than running it.
+_NEWEST = select(tables.policies).order_by(tables.policies.c.log_index.desc()).limit(1)
+_ENTRIES = tables.log_entries.c
+_ACTIVATED = (
+    select(_ENTRIES.position, _ENTRIES.data)
+    # Texts of people never stand in entries, so these bytes are found nowhere but in the type.
+    .where(_ENTRIES.position >= bindparam("start"), func.instr(_ENTRIES.data, _MARK) > 0)
+    .order_by(_ENTRIES.position.desc())
+    .limit(1)
+)
 
 
 def _newest(connection: Connection) -> Any:
-    query = select(tables.policies).order_by(tables.policies.c.log_index.desc()).limit(1)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_NEWEST).one_or_none()
 
 
 def _unchanged(row: Any) -> Policy:
-    if type(row.text) is not str or sha256_of(row.text) != row.sha256:
+    if type(row.text) is not str or _hash(row.text) != row.sha256:
         raise PolicyUnreadable("the policy in force is not the text that was activated", _WHAT_TO_DO)
     try:
         return parsed(row.text)
@@ -190,19 +211,18 @@ def _logged(connection: Connection) -> list[tuple[int, str] | None]:
     if scan.size > size:
         scan = _Scan()
     if scan.size < size:
-        entries = tables.log_entries.c
-        # Texts of people never stand in entries, so these bytes are found nowhere but in the type.
-        newest = connection.execute(
-            select(entries.position, entries.data)
-            .where(entries.position >= scan.size, func.instr(entries.data, _MARK) > 0)
-            .order_by(entries.position.desc())
-            .limit(1)
-        ).one_or_none()
+        newest = connection.execute(_ACTIVATED, {"start": scan.size}).one_or_none()
         found = scan.found if newest is None else (newest.position, json.loads(newest.data)["policy_sha256"])
         scan = connection.info[_SCANNED] = _Scan(size, found)
     queued: tuple[int, str] | None = connection.info.get(_QUEUED)
     # Within the commit that activates, the entry is not in the log yet; it stands or falls with the row.
     return [scan.found, queued] if queued is not None and queued[0] >= size else [scan.found]
+
+
+@lru_cache(maxsize=4)
+def _hash(text: str) -> str:
+    """`sha256_of`, remembered by the text itself."""
+    return sha256_of(text)
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from store.policy.rules import APPROVING_TOOL, Action, Asked, Policy, Rule
 from store.questions import Risk
 
-__all__ = ["BUILT_IN", "Asked", "Condition", "Demands", "demands", "demands_of"]
+__all__ = ["BUILT_IN", "Asked", "Condition", "Demands", "condition_of", "demands", "demands_of", "denied_by"]
 
 BUILT_IN = "high risk needs a reason"
 """The condition that holds without any rule; no rule of a file may have this name."""
@@ -62,7 +62,7 @@ class Demands:
 def demands(policy: Policy | None, asked: Asked) -> Demands:
     """What `policy` asks of that question; None is no policy at all."""
     matching = [] if policy is None else [rule for rule in policy.rules if rule.matches(asked)]
-    conditions = [_condition(policy, rule) for rule in matching if policy is not None and rule.action is Action.HOLD]
+    conditions = [condition_of(policy, rule) for rule in matching if policy is not None and rule.action is Action.HOLD]
     if asked.tool == APPROVING_TOOL and asked.risk in _NEEDS_REASON:
         conditions.append(_built_in())
     times = [rule.timeout_seconds for rule in matching if rule.timeout_seconds is not None]
@@ -71,9 +71,14 @@ def demands(policy: Policy | None, asked: Asked) -> Demands:
         conditions=tuple(conditions),
         timeout_seconds=min(times, default=None),
         escalate_to=tuple(sorted({name for condition in conditions for name in condition.escalate_to})),
-        denied=None if denial is None else f"the rule {denial.name!r} denies this. {denial.denial}".strip(),
+        denied=None if denial is None else denied_by(denial),
         policy_sha256=None if policy is None else policy.sha256,
     )
+
+
+def denied_by(rule: Rule) -> str:
+    """What an agent is told by whom this rule denies something."""
+    return f"the rule {rule.name!r} denies this. {rule.denial}".strip()
 
 
 def demands_of(policy: Policy | None, asked: Asked, *, given: str | None) -> Demands:
@@ -92,7 +97,8 @@ def demands_of(policy: Policy | None, asked: Asked, *, given: str | None) -> Dem
     )
 
 
-def _condition(policy: Policy, rule: Rule) -> Condition:
+def condition_of(policy: Policy, rule: Rule) -> Condition:
+    """What a rule that holds asks of an answer."""
     return Condition(
         rule=rule.name,
         reviewers=None if rule.reviewers is None else policy.people(rule.reviewers),

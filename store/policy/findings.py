@@ -5,48 +5,37 @@ is none. The rest are warnings: the rule works, and perhaps not as it was meant.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from store.names import fold
-from store.policy.rules import APPROVING_TOOL, RISKS, TOOLS, Action, Path, Place, Policy, Rule
+from store.policy.call_findings import of_calls, of_matching, of_shadows, of_upstreams
+from store.policy.finding import Finding, Known
+from store.policy.finding import place_in as _place
+from store.policy.reach import reaches_calls
+from store.policy.rules import APPROVING_TOOL, RISKS, Action, Path, Policy, Rule
 
-_NOWHERE = Place(1, 1)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about one place of the file."""
-
-    message: str
-    place: Place
-    refuses: bool
-
-
-@dataclass(frozen=True)
-class Known:
-    """Who there is. People by their folded user names."""
-
-    deciding: frozenset[str]
-    """Who may decide: admins and reviewers whose accounts are open."""
-    others: frozenset[str]
-    """Auditors, and accounts that are disabled."""
-    with_passkey: frozenset[str]
-    agents: frozenset[str]
-    """Agents that were not revoked, by name."""
-    workflows: frozenset[str] = frozenset()
-    """Those that agents were given, which no question of theirs gets rid of."""
+__all__ = ["Finding", "Known", "findings"]
 
 
 def findings(policy: Policy, known: Known | None) -> list[Finding]:
     """Everything found, in the order of the file; without `known`, only what the file alone shows."""
-    found = [*_of_groups(policy, known)]
+    found = [*of_upstreams(policy), *_of_groups(policy, known)]
     for index, rule in enumerate(policy.rules):
-        found += _of_matching(policy, rule, ("rules", index), known)
+        found += of_matching(policy, rule, ("rules", index))
+        found += of_calls(policy, rule, ("rules", index))
+        found += _of_claims(policy, rule, ("rules", index), known)
         if rule.action is Action.HOLD:
             found += _of_asking(policy, rule, ("rules", index), known)
-    found += _of_pairs(policy)
+    found += of_rules_together(policy)
     return sorted(found, key=lambda one: (one.place.line, one.place.column))
+
+
+@lru_cache(maxsize=4)
+def of_rules_together(policy: Policy) -> tuple[Finding, ...]:
+    """What only shows where rules are compared with each other; the file alone shows it. Each two of them are, which
+    takes seconds for a thousand rules, so it is remembered: whoever activates inside a transaction finds it done."""
+    return (*of_shadows(policy), *_of_pairs(policy))
 
 
 def _of_groups(policy: Policy, known: Known | None) -> Iterator[Finding]:
@@ -68,19 +57,19 @@ def _of_name(policy: Policy, known: Known, name: str, path: Path, says: str) -> 
         yield Finding(f"{says}, and there is no such person", _place(policy, path), refuses=True)
 
 
-def _of_matching(policy: Policy, rule: Rule, path: Path, known: Known | None) -> Iterator[Finding]:
-    if not rule.matched_tools:
-        where = _place(policy, (*path, "tool"), path)
-        yield Finding(f"the rule {rule.name!r} never matches: the tools are {', '.join(TOOLS)}", where, refuses=True)
-    if rule.risk not in (None, RISKS[0]) and not rule.agents and not rule.workflows and not _has_floor(policy, rule):
+def _of_claims(policy: Policy, rule: Rule, path: Path, known: Known | None) -> Iterator[Finding]:
+    asking = bool(rule.matched_tools)
+    leaning = asking and rule.risk not in (None, RISKS[0]) and not rule.agents and not rule.workflows
+    if leaning and not _has_floor(policy, rule):
         yield Finding(
             f"the rule {rule.name!r} leans on the risk alone, which agents claim themselves: who claims less gets past",
             _place(policy, (*path, "risk")),
             refuses=False,
         )
     if known is not None and rule.workflows and not rule.agents and not any(map(rule.is_for_workflow, known.workflows)):
+        says = "leans on a workflow that no agent was given: who names none gets past"
         yield Finding(
-            f"the rule {rule.name!r} leans on a workflow that no agent was given: who names none gets past",
+            f"the rule {rule.name!r} {says if asking else 'is for no workflow that an agent was given'}",
             _place(policy, (*path, "workflow")),
             refuses=False,
         )
@@ -104,7 +93,7 @@ def _of_asking(policy: Policy, rule: Rule, path: Path, known: Known | None) -> I
         message = f"the rule {rule.name!r} wants several approvals, and only {APPROVING_TOOL} has them"
         hint = f"give it tool: {APPROVING_TOOL}"
         yield Finding(f"{message}; {hint}", _place(policy, (*path, "approvals")), refuses=True)
-    if _asks_nothing(rule):
+    if rule.matched_tools and _asks_nothing(rule) and not reaches_calls(policy, rule):
         yield Finding(
             f"the rule {rule.name!r} asks for nothing that holds without it", _place(policy, path), refuses=False
         )
@@ -166,11 +155,6 @@ def _of_pairs(policy: Policy) -> Iterator[Finding]:
 def _asks_nothing(rule: Rule) -> bool:
     plain = Rule(rule.name, rule.tools, rule.exceptions, rule.agents, rule.workflows, rule.risk, escalate=rule.escalate)
     return rule == plain
-
-
-def _place(policy: Policy, *paths: Path) -> Place:
-    """Where the first of these stands that the file has."""
-    return next((policy.places[path] for path in paths if path in policy.places), _NOWHERE)
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -1,5 +1,6 @@
 """What people look at beside the rules: who there is, and what each rule governed last. Queries only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,8 @@ from store.questions import Risk
 
 @dataclass(frozen=True)
 class Matched:
-    """The requests that a rule matches, of all that were ever opened. Denied ones were never opened."""
+    """What a rule matches: questions, of all that were ever opened, and calls, of the newest that are recorded. Denied
+    questions were never opened."""
 
     count: int
     last_at: datetime | None
@@ -36,7 +38,8 @@ def known(connection: Connection) -> Known:
 
 
 def matched(connection: Connection, policy: Policy) -> tuple[Matched, ...]:
-    """For each rule of `policy`, in its order, what it matches: whether it was in force then or not."""
+    """For each rule of `policy`, in its order, the questions that it matches: whether it was in force then or not. Of
+    calls see `store.policy.matches`."""
     columns = tables.requests.c
     alike = (columns.kind, columns.agent_name, columns.workflow, columns.risk)
     # Grouped, so that a rule is tried once for each kind of question and not once for each of many thousand requests.
@@ -48,9 +51,11 @@ def matched(connection: Connection, policy: Policy) -> tuple[Matched, ...]:
         )
         for row in connection.execute(query)
     ]
-    return tuple(_sum([known for one, known in asked if rule.matches(one)]) for rule in policy.rules)
+    return tuple(summed([known for one, known in asked if rule.matches(one)]) for rule in policy.rules)
 
 
-def _sum(several: list[Matched]) -> Matched:
+def summed(several: Iterable[Matched]) -> Matched:
+    """All of these together."""
+    several = list(several)
     times = [one.last_at for one in several if one.last_at is not None]
     return Matched(sum(one.count for one in several), max(times, default=None))

@@ -8,8 +8,10 @@ from typing import Any
 from ruamel.yaml.nodes import Node
 
 from store.names import fold
+from store.policy.call_fields import CALL_KEYS, call_fields
 from store.policy.demands import BUILT_IN
 from store.policy.rules import Action, Group, Path, Place, Policy, Rule
+from store.policy.upstream_fields import upstreams_of
 from store.policy.yaml_nodes import (
     PolicyMistake,
     fields_of,
@@ -29,12 +31,14 @@ __all__ = ["PolicyMistake", "read", "sha256_of"]
 VERSION = 1
 MOST_APPROVALS = 10
 MOST_ITEMS = 500
+MOST_RULES = 1_000
 LONGEST_DENIAL = 500
 
-_TOP = ("version", "groups", "rules")
+TOP_KEYS = ("version", "default", "upstreams", "groups", "rules")
 _MATCHERS = ("tool", "except", "agent", "workflow", "risk")
 _DEMANDS = ("reviewers", "approvals", "timeout", "require", "not_owner", "escalate")
-RULE_KEYS = ("name", *_MATCHERS, *_DEMANDS, "reason", "action")
+RULE_KEYS = ("name", *_MATCHERS, *CALL_KEYS, *_DEMANDS, "reason", "action")
+_DOES = {Action.ALLOW: "allows", Action.NOTICE: "notices", Action.DENY: "denies"}
 _DURATION = re.compile(r"([0-9]{1,6}) ?(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -61,13 +65,15 @@ class _Reader:
 
     def policy(self, text: str) -> Policy:
         root = root_of(text)
-        top = self._fields(root, "the file", _TOP, ())
+        top = self._fields(root, "the file", TOP_KEYS, ())
         if "version" not in top:
             raise PolicyMistake("the file has no version", place_of(root), "Begin it with: version: 1")
         number_of(top["version"], "version", VERSION, VERSION)
+        default = _default(top["default"]) if "default" in top else Action.HOLD
+        upstreams = upstreams_of(top["upstreams"], self.places) if "upstreams" in top else ()
         groups = self._groups(top["groups"]) if "groups" in top else ()
         rules = self._rules(top["rules"]) if "rules" in top else ()
-        return Policy(sha256_of(text), groups, rules, self.places)
+        return Policy(sha256_of(text), groups, rules, upstreams, default, places=self.places)
 
     def _fields(self, node: Node, what: str, known: tuple[str, ...] | None, path: Path) -> dict[str, Node]:
         found = fields_of(node, what, known)
@@ -84,8 +90,8 @@ class _Reader:
 
     def _rules(self, node: Node) -> tuple[Rule, ...]:
         items = items_of(node, "rules")
-        if len(items) > MOST_ITEMS:
-            raise PolicyMistake(f"there are more than {MOST_ITEMS} rules", place_of(items[MOST_ITEMS]))
+        if len(items) > MOST_RULES:
+            raise PolicyMistake(f"there are more than {MOST_RULES:,} rules", place_of(items[MOST_RULES]))
         rules: dict[str, Rule] = {}
         for index, item in enumerate(items):
             rule = self._rule(item, ("rules", index))
@@ -101,7 +107,19 @@ class _Reader:
         self.places[path] = place_of(node)
         name = text_of(given["name"], "name")
         action = _choice(given["action"], "action", Action) if "action" in given else Action.HOLD
-        return Rule(name=name, action=action, **self._matchers(given, path), **self._demands(given, action, path))
+        if action.permits and "tool" not in given:
+            raise PolicyMistake(
+                f"a rule with action {action.value} should name its tools",
+                self.places[(*path, "action")],
+                "Give it tool, such as files__read_*.",
+            )
+        return Rule(
+            name=name,
+            action=action,
+            **self._matchers(given, path),
+            **call_fields(given, action, path, self.places),
+            **self._demands(given, action, path),
+        )
 
     def _matchers(self, given: dict[str, Node], path: Path) -> dict[str, Any]:
         lists = {"tools": "tool", "exceptions": "except", "agents": "agent", "workflows": "workflow"}
@@ -115,10 +133,12 @@ class _Reader:
         return found
 
     def _demands(self, given: dict[str, Node], action: Action, path: Path) -> dict[str, Any]:
-        if action is Action.DENY:
-            if needless := [name for name in given if name in _DEMANDS]:
+        if action is not Action.HOLD:
+            without = (*_DEMANDS, "reason") if action.permits else _DEMANDS
+            if needless := [name for name in given if name in without]:
                 place = self.places[(*path, needless[0])]
-                raise PolicyMistake(f"a rule that denies asks nobody: {needless[0]} has no meaning in it", place)
+                says = f"a rule that {_DOES[action]} asks nobody: {needless[0]} has no meaning in it"
+                raise PolicyMistake(says, place)
             return {"denial": text_of(given["reason"], "reason", LONGEST_DENIAL)} if "reason" in given else {}
         found: dict[str, Any] = {
             name: self._names(given[name], name, (*path, name)) for name in ("reviewers", "escalate") if name in given
@@ -145,6 +165,17 @@ class _Reader:
             self.places[(*path, index)] = place_of(item)
             names.append(text_of(item, what))
         return tuple(names)
+
+
+def _default(node: Node) -> Action:
+    action: Action = _choice(node, "default", Action)
+    if action.permits:
+        raise PolicyMistake(
+            "default should be hold or deny: what nobody thought of is never let through",
+            place_of(node),
+            f"To {action.value} something, write a rule.",
+        )
+    return action
 
 
 def _duration(node: Node) -> int:

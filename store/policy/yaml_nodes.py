@@ -4,8 +4,10 @@ What a name or a number is, is decided here by what YAML 1.2 says (`no` and `on`
 construction of objects.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -16,10 +18,12 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from store.policy.rules import Place
 from store.problems import Problem
 
-LONGEST_TEXT = 64 * 1024
-MOST_LINES = 5_000
+LONGEST_TEXT = 256 * 1024
+MOST_LINES = 20_000
 DEEPEST = 8
 _TAG = "tag:yaml.org,2002:"
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,15})", re.ASCII)
+_FRACTION = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,15})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
 class PolicyMistake(Problem):
@@ -128,6 +132,50 @@ def text_of(node: Node, what: str, longest: int = 100) -> str:
     return text
 
 
+def raw_text_of(node: Node, what: str, longest: int) -> str:
+    """A text in one line, as it stands: with the blanks at its ends, and perhaps empty.
+
+    Raises:
+        PolicyMistake
+    """
+    value = _scalar(node, what, "str", "a text; in quotes, if it looks like something else")
+    if len(value) > longest or not value.isprintable():
+        raise PolicyMistake(f"{what} should be at most {longest:,} characters in one line", place_of(node))
+    return value
+
+
+def plain_value_of(node: Node, what: str, longest: int) -> str | int | float | bool | None:
+    """A value of JSON that is no list and no object, of the very type and amount that JSON would have.
+
+    Raises:
+        PolicyMistake
+    """
+    kind = str(node.tag).removeprefix(_TAG) if isinstance(node, ScalarNode) else ""
+    if kind == "bool":
+        return flag_of(node, what)
+    if kind == "null":
+        return None
+    if kind in ("int", "float"):
+        return decimal_of(node, what)
+    return raw_text_of(node, what, longest)
+
+
+def decimal_of(node: Node, what: str) -> int | float:
+    """A number as JSON writes it.
+
+    Raises:
+        PolicyMistake
+    """
+    if not isinstance(node, ScalarNode) or str(node.tag) not in (f"{_TAG}int", f"{_TAG}float"):
+        raise PolicyMistake(f"{what} should be a number", place_of(node))
+    written = str(node.value)
+    if _WHOLE.fullmatch(written):
+        return int(written)
+    if _FRACTION.fullmatch(written) and isfinite(float(written)):
+        return float(written)
+    raise PolicyMistake(f"{what} should be a number in plain digits, such as 500 or -0.25", place_of(node))
+
+
 def flag_of(node: Node, what: str) -> bool:
     """true or false.
 
@@ -152,6 +200,10 @@ def number_of(node: Node, what: str, least: int, most: int) -> int:
 
 def is_number(node: Node) -> bool:
     return isinstance(node, ScalarNode) and str(node.tag) == f"{_TAG}int"
+
+
+def is_fields(node: Node) -> bool:
+    return isinstance(node, MappingNode)
 
 
 def is_list(node: Node) -> bool:

@@ -12,7 +12,15 @@ from store.deciding.decisions import Ready, Refusal, Statement
 from store.deciding.examining import examine
 from store.moments import to_text
 from store.people.passkeys import Passkey
-from store.signing.statement import NONCE_BYTES, DecisionStatement, answer_commitment, base64_text, signed_answer
+from store.signing.statement import (
+    NONCE_BYTES,
+    DecisionStatement,
+    answer_commitment,
+    base64_text,
+    executed,
+    executed_args_commitment,
+    signed_answer,
+)
 
 LIFETIME = timedelta(minutes=10)
 
@@ -51,7 +59,7 @@ def hand_out(
         approves=what.approves,
         meaning=what.meaning,
         answer_commitment=answer_commitment(nonce, content, said.words),
-        executed_args_commitment=None,
+        executed_args_commitment=executed_args_commitment(nonce, executed(card, approves=what.approves)),
         reviewer_id=said.reviewer.id,
         credential_id=base64_text(signer.passkey.credential_id),
         policy_sha256=card.policy_sha256,

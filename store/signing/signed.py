@@ -18,7 +18,15 @@ from store.answers import Answer, Fault
 from store.audit.events import Concealed
 from store.card import load_card
 from store.signing.assertion import SignatureRefused, VerifiedAssertion, verify_assertion
-from store.signing.statement import SignedAnswer, answer_commitment, base64_text, load_statement, signed_answer
+from store.signing.statement import (
+    SignedAnswer,
+    answer_commitment,
+    base64_text,
+    executed,
+    executed_args_commitment,
+    load_statement,
+    signed_answer,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -111,15 +119,19 @@ def signed_fields(signed: SignedDecision | None) -> dict[str, Any]:
     }
 
 
-def _answer_of(statement: str) -> tuple[str, SignedAnswer, str]:
+def _answer_of(statement: str) -> tuple[str, SignedAnswer, str, str | None]:
     said = load_statement(statement)
-    return said.card_sha256, SignedAnswer(said.option, said.approves, said.meaning), said.answer_commitment
+    answer = SignedAnswer(said.option, said.approves, said.meaning)
+    return said.card_sha256, answer, said.answer_commitment, said.executed_args_commitment
 
 
-def _expected(row: Any, answer: Answer, comment: str | None, statement: str) -> tuple[str, SignedAnswer, str]:
-    card = load_card(row.card)
+def _expected(
+    row: Any, answer: Answer, comment: str | None, statement: str
+) -> tuple[str, SignedAnswer, str, str | None]:
+    card, nonce = load_card(row.card), load_statement(statement).nonce
     what, content = signed_answer(card, answer)
-    return row.card_sha256, what, answer_commitment(load_statement(statement).nonce, content, comment)
+    runs = executed_args_commitment(nonce, executed(card, approves=what.approves))
+    return row.card_sha256, what, answer_commitment(nonce, content, comment), runs
 
 
 def _refused(reason: str) -> Fault:

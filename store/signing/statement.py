@@ -16,10 +16,11 @@ from store.card import ASK_BACK, DECLINE, Card
 from store.lifecycle import Outcome, meaning
 from store.moments import from_text
 from store.problems import Problem
-from store.questions import AskApproval, AskForm
+from store.questions import AskForm, HeldCall
 
 CHALLENGE_LABEL = b"assent/decision/v1\0"
 ANSWER_LABEL = b"assent/answer/v1\0"
+EXECUTED_LABEL = b"assent/executed/v1\0"
 NONCE_BYTES = 32
 ANSWERED = "answer"
 """The option of an answer that has no buttons of its own: a selection, a form, a text."""
@@ -117,8 +118,7 @@ def signed_answer(card: Card, answer: Answer) -> tuple[SignedAnswer, dict[str, A
         case AskedBack():
             return _signed(card, ASK_BACK.id, Outcome.RETURNED, approves=False), None
         case Chosen(option):
-            assert isinstance(card.question, AskApproval)
-            approves = any(one.id == option and one.approves for one in card.question.options)
+            approves = any(button.id == option and button.approves for button in card.buttons)
             return _signed(card, option, Outcome.ANSWERED, approves=approves), {"decision": option}
         case Selected(ids):
             content = {"selected": list(ids)}
@@ -149,6 +149,26 @@ def answer_commitment(nonce: str, content: Mapping[str, Any] | None, comment: st
     """The salted hash of an answer and its comment, in hex. The nonce is the salt: it stands in the statement only."""
     canonical = rfc8785.dumps({"answer": None if content is None else dict(content), "comment": comment})
     return hashlib.sha256(ANSWER_LABEL + bytes.fromhex(nonce) + canonical).hexdigest()
+
+
+def executed(card: Card, *, approves: bool) -> dict[str, Any] | None:
+    """What runs by an answer to this card, to commit to; None where nothing does."""
+    question = card.question
+    if not isinstance(question, HeldCall) or not approves:
+        return None
+    return executed_content(question.tool, question.arguments)
+
+
+def executed_content(tool: Any, arguments: Any) -> dict[str, Any]:
+    """A call as it is committed to: by which name it is governed, and exactly what is sent."""
+    return {"arguments": arguments, "tool": tool}
+
+
+def executed_args_commitment(nonce: str, content: Mapping[str, Any] | None) -> str | None:
+    """The salted hash of what runs, in hex; None where nothing does. The nonce is the salt, as for the answer."""
+    if content is None:
+        return None
+    return hashlib.sha256(EXECUTED_LABEL + bytes.fromhex(nonce) + rfc8785.dumps(dict(content))).hexdigest()
 
 
 def base64_text(data: bytes) -> str:

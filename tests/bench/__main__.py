@@ -13,7 +13,7 @@ from functools import partial
 
 import anyio
 
-from tests.bench import blocked, changes, click, proof, shutdown, stdio
+from tests.bench import blocked, changes, click, gateway, proof, rules, shutdown, stdio
 from tests.bench.table import Row, render
 
 LONG = {"many"}
@@ -25,6 +25,8 @@ MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "changes": changes.rows,
     "stdio": stdio.rows,
     "proof": proof.rows,
+    "rules": rules.rows,
+    "gateway": gateway.rows,
 }
 
 

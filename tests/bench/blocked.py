@@ -12,9 +12,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.bench.sides import AT_ONCE_PER_AGENT, Side, assent_process, floor_process
+from tests.bench.sides import AT_ONCE_PER_AGENT, Side, assent_process, floor_process, resident
 from tests.bench.table import Row
 from tests.bench.wire import Wire
 
@@ -89,9 +88,9 @@ async def _measured(started: AbstractAsyncContextManager[Side]) -> Waited:
         # The first calls load modules, open connections to the database and fill its caches.
         async with _blocked(side, 0, WARM_UP) as wires:
             await _answer(side, wires)
-        before = _resident(side.pid)
+        before = resident(side.pid)
         async with _blocked(side, WARM_UP, CALLS) as wires:
-            memory = (_resident(side.pid) - before) / CALLS
+            memory = (resident(side.pid) - before) / CALLS
             await side.read_all()
             started_at = time.perf_counter()
             await _answers(side, wires)
@@ -139,9 +138,3 @@ async def _until(side: Side, number: int) -> None:
         async with asyncio.timeout(PATIENCE):
             while await side.waiting() < number:  # noqa: ASYNC110  # another process is asked
                 await asyncio.sleep(LOOK_SECONDS)
-
-
-def _resident(pid: int) -> int:
-    """KiB of memory that a process has in use."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))

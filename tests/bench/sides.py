@@ -125,7 +125,7 @@ async def house_with(agents: int) -> AsyncIterator[tuple[House, list[str]]]:
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
         house = house_in(Path(folder))
         house.add_reviewer()
-        tokens = await _enrol(house, agents)
+        tokens = await enrol(house, agents)
         house.serve("--log-level", "warning")
         try:
             yield house, tokens
@@ -133,7 +133,7 @@ async def house_with(agents: int) -> AsyncIterator[tuple[House, list[str]]]:
             house.clear()
 
 
-async def _enrol(house: House, agents: int) -> list[str]:
+async def enrol(house: House, agents: int) -> list[str]:
     """Straight into the database: the command line would take a second for each."""
     database = open_database(load({"home": house.home.path}, environment()))
     try:
@@ -151,3 +151,9 @@ async def assent_process(agents: int) -> AsyncIterator[Assent]:
         reviewer.timeout = httpx2.Timeout(None)
         port = int(house.running.endpoint.rpartition(":")[2])
         yield Assent(port, house.process.pid, tokens, reviewer)
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process has in use."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))

@@ -37,8 +37,16 @@ class Wire:
         self.writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
 
     async def answer(self) -> bytes:
+        return await self.body(await self.head())
+
+    async def head(self, status: str = " 200 ") -> str:
+        """The head of an answer, in lower case; it must have this status."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        assert " 200 " in head.partition("\r\n")[0], head
+        assert status in head.partition("\r\n")[0], head
+        return head
+
+    async def body(self, head: str) -> bytes:
+        """The body under this head, once it is complete."""
         _, found, length = head.partition("content-length: ")
         if found:
             return await self.reader.readexactly(int(length.partition("\r\n")[0]))

@@ -18,7 +18,8 @@ import pytest
 from tests.repository import ROOT
 
 HERE = ROOT / "tests" / "clients"
-NODE_LOCK = HERE / "node" / "package-lock.json"
+CLIENTS, SERVERS = "node", "servers"
+"""The folders whose locks name programs that run on Node: the official clients, and the reference servers."""
 
 
 def find_node(cache: Path) -> Path:
@@ -33,15 +34,15 @@ def find_node(cache: Path) -> Path:
     return Path(found.stdout.strip())
 
 
-def node_packages(cache: Path) -> Path:
-    """The folder whose `node_modules` hold the packages of the lock."""
+def node_packages(cache: Path, of: str = CLIENTS) -> Path:
+    """The folder whose `node_modules` hold the packages of this folder's lock."""
 
     def install(folder: Path) -> None:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / "node" / name, folder)
+            shutil.copy(HERE / of / name, folder)
         _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
 
-    return _made(cache, NODE_LOCK, install)
+    return _made(cache, HERE / of / "package-lock.json", install)
 
 
 def python_of(lock: str, cache: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.conftest import NodeSide
 from tests.clients.conversation import the_only_card
-from tests.clients.installed import NODE_LOCK, python_of
+from tests.clients.installed import CLIENTS, HERE, python_of
 from tests.repository import ROOT
 from tests.server.house import House, decide
 from tests.server.talking import PATIENCE
@@ -45,7 +45,7 @@ async def test_it_exits_0_only_when_a_person_said_yes(
 
 def test_the_typescript_example_asks_for_the_version_that_is_tested() -> None:
     example: dict[str, Any] = json.loads((EXAMPLES / "typescript" / "package.json").read_text("utf-8"))
-    locked = json.loads(NODE_LOCK.read_text("utf-8"))["packages"]
+    locked = json.loads((HERE / CLIENTS / "package-lock.json").read_text("utf-8"))["packages"]
 
     assert {name: locked[f"node_modules/{name}"]["version"] for name in example["dependencies"]} == example[
         "dependencies"

@@ -2,12 +2,43 @@
 
 from review_web.differences import LINE_SHOWN, LINES_COMPARED, Difference, Line, Side, difference, lines_of
 from store.fields import Choice, FormField
-from store.questions import ApprovalOption, AskApproval, AskForm, AskSelection, AskTextInput, Evidence, Risk
+from store.questions import ApprovalOption, AskApproval, AskForm, AskSelection, AskTextInput, Evidence, HeldCall, Risk
 from store.values import FieldType
 
 
 def approval(description: str = "", **more: object) -> AskApproval:
     return AskApproval.model_validate({"title": "Deploy?", "description": description, **more})
+
+
+def call(**arguments: object) -> HeldCall:
+    return HeldCall(
+        upstream="payments",
+        method="tool",
+        name="send",
+        tool="payments__send",
+        arguments=arguments,
+        definition_sha256=None,
+        description=None,
+        held_because=(),
+    )
+
+
+def test_of_calls_the_arguments_are_compared_whatever_their_order() -> None:
+    assert difference(call(to="A", amount=1), call(amount=1, to="A")) == Difference(())
+    found = difference(call(to="A", amount=1), call(to="A", amount=2, rows=[{"a": 1}]))
+    assert [(line.side, line.text) for line in found.lines] == [
+        (Side.BEFORE, "amount: 1"),
+        (Side.NOW, "amount: 2"),
+        (Side.NOW, "rows: ["),
+        (Side.NOW, '    {"a": 1}'),
+        (Side.NOW, "  ]"),
+    ]
+
+
+def test_no_argument_can_read_like_two_others() -> None:
+    assert difference(call(a="x", b="y"), call(a="x\nb: y")).lines
+    assert difference(call(a="x: y"), call(**{"a: x": "y"})).lines
+    assert difference(call(a=1), call(a="1")).lines
 
 
 def test_the_same_question_differs_in_nothing() -> None:

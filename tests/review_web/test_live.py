@@ -15,6 +15,7 @@ from store.deciding.decisions import Decided, Voted
 from store.lifecycle import Surface
 from store.moments import to_text
 from store.people import Session, SignIn
+from tests.review_web import held_calls
 from tests.review_web.house import HOST, House
 from tests.stage import answer
 from tests.store.rules import in_force
@@ -207,3 +208,17 @@ async def test_a_page_that_is_merely_open_does_not_keep_itself_signed_in(house: 
         house.clock.advance(hours=13)
         await house.ask()
         await stream.hears("event: signed-out")
+
+
+async def test_a_card_whose_arguments_were_edited_says_so_and_leads_to_the_new_one(house: House) -> None:
+    await held_calls.rules(house)
+    request_id = await held_calls.hold(house)
+    view = await house.desk.view(request_id)
+    assert view is not None
+    secret, _ = await signed_in(house)
+    async with listening(house, f"page=card&request={request_id}&card={view.card_sha256}", secret) as stream:
+        await held_calls.edit(house, request_id, {"amount": 1, "to": "ACME"})
+        said = await stream.hears("changed the arguments")
+        assert "Mei changed the arguments." in said
+        assert "data-card-closed" in said
+        assert f'href="/requests/{request_id}"' in said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from review_web.policy_page import Line, compared
+from review_web.compared import Line, compared
 from store import tables
 from store.people import Role
 from store.policy.active import NEVER, Via, active
@@ -210,11 +210,11 @@ async def test_rules_in_force_are_looked_at_again_as_people_change(admin: Browse
 
 async def test_each_rule_says_what_it_matched(admin: Browser, house: House) -> None:
     await house.desk.policies.activate(RULES, reviewer=None, via=Via.COMMAND_LINE)
-    assert "No request until now." in (await admin.open("/policy")).text
+    assert "Matched nothing until now." in (await admin.open("/policy")).text
     await house.ask()
     house.clock.advance(minutes=3)
     page = (await admin.open("/policy")).text
-    assert re.search(r"1 request until now, the last <time[^>]*>3 minutes ago</time>\.", page)
+    assert re.search(r"Matched once until now, the last <time[^>]*>3 minutes ago</time>\.", page)
 
 
 async def test_rules_that_cannot_be_read_are_said_and_can_be_replaced(admin: Browser, house: House, file: Path) -> None:

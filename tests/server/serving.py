@@ -18,6 +18,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from server.agent_gate import AgentGate
+from server.gateway.front import Front
+from server.gateway.gateway import Gateway
+from server.gateway.upstreams import Upstreams
 from server.mcp_server import create_endpoint, create_mcp_server
 from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
@@ -39,6 +42,7 @@ class Serving:
     url: str
     desk: Desk
     drain: Drain
+    gateway: Gateway | None = None
 
     @asynccontextmanager
     async def client(self, token: str, era: str = MODERN, **options: Any) -> AsyncIterator[Client]:
@@ -77,26 +81,47 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    desk: Desk, agents: Agents, site: Callable[[str], ASGIApp] | None = None, **options: Any
+    desk: Desk,
+    agents: Agents,
+    site: Callable[[str], ASGIApp] | None = None,
+    upstreams: Upstreams | None = None,
+    **options: Any,
 ) -> AsyncIterator[Serving]:
-    """A server on a free port, until the block ends. `site` makes the people's side; `options` are the calls' own."""
+    """A server on a free port, until the block ends. `site` makes the people's side, `upstreams` the gateway;
+    `options` are the calls' own."""
     drain = Drain()
-    with socket.socket() as listener:
+    waiting = Waiting(desk, drain)
+    gateway = None if upstreams is None else Gateway(desk, waiting, upstreams)
+    # Named as TCP, a listener hands out connections that do not hold back small packets.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         calls = ToolCalls(
-            desk, Waiting(desk, drain), review_url=lambda id_: f"http://review.test/requests/{id_}", **options
+            desk,
+            waiting,
+            review_url=lambda id_: f"http://review.test/requests/{id_}",
+            held=None if gateway is None else gateway.held,
+            **options,
         )
         endpoint = create_endpoint(
-            create_mcp_server(calls, version="1", website_url="http://review.test"),
+            create_mcp_server(
+                calls,
+                version="1",
+                website_url="http://review.test",
+                front=None if gateway is None else Front(calls, gateway.passing, desk),
+                changes=None if gateway is None else gateway.changes,
+            ),
             hosts=frozenset({host}),
             origins=frozenset({f"http://{host}"}),
         )
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            async with endpoint.sessions.run():
+            async with endpoint.sessions.run(), anyio.create_task_group() as tasks:
+                if gateway is not None:
+                    tasks.start_soon(gateway.run)
                 yield
+                tasks.cancel_scope.cancel()
 
         gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=BRIDGE_SECRET)
         pages = [] if site is None else [Mount("", site(host))]
@@ -105,9 +130,10 @@ async def serving(
         task = asyncio.create_task(server._serve([listener]))
         await server.answering.wait()
         try:
-            yield Serving(f"http://{host}", desk, drain)
+            yield Serving(f"http://{host}", desk, drain, gateway)
         finally:
-            server.should_exit = server.force_exit = True
+            # What runs behind the gateway is ended by the lifespan, which is not waited for when forced.
+            server.should_exit, server.force_exit = True, gateway is None
             await task
 
 

@@ -14,12 +14,13 @@ import pytest
 
 from server.cli import run as cli_run
 from server.config import Settings
-from server.doctor import clock, neighbours, network, place, rows
+from server.doctor import behind, clock, neighbours, network, place, rows
 from server.doctor.checkup import from_inside
 from server.doctor.findings import Severity
 from server.doctor.promise import ROOT, Access, judged, promise
 from server.home import Home
 from store.audit.events import Assurance
+from store.policy.upstreams import Upstream
 from tests.stage import PASSWORD
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -255,3 +256,72 @@ def test_a_file_that_cannot_be_understood_is_noted_without_its_content(tmp_path:
 
     assert (found.name, found.severity) == ("client-file-unreadable", Severity.NOTE)
     assert "hush" not in repr(found)
+
+
+# Upstreams
+
+
+@pytest.mark.parametrize(
+    ("words", "floating"),
+    [
+        (("npx", "-y", "files"), True),
+        (("npx", "-y", "files@latest"), True),
+        (("npx", "-y", "@scope/files"), True),
+        (("/usr/bin/npx", "@scope/files@1.2.3", "/srv"), False),
+        (("uvx", "--from", "mail==1.2", "mail-server"), False),
+        (("uvx", "--from", "mail", "mail-server@1"), True),
+        (("npx", "./local"), False),
+        (("python", "server.py"), False),
+        (("npx",), False),
+    ],
+)
+def test_a_package_without_a_version_is_noticed(words: tuple[str, ...], floating: bool) -> None:
+    assert behind.is_floating(Upstream("x", command=words[0], args=words[1:])) is floating
+
+
+def test_upstreams_that_could_be_safer_are_named_and_no_value_of_theirs() -> None:
+    found = behind.judged(
+        [
+            Upstream("files", command="files", env=(("A", "{{env:A}}"), ("B", "hush {{env:B}}"))),
+            Upstream("mail", command="npx", args=("mail",)),
+            Upstream("far", url="http://far.example/mcp", headers=(("X", "Bearer {{env:C}}"),)),
+            Upstream("near", url="http://127.0.0.1:9/mcp"),
+            Upstream("safe", url="https://safe.example/mcp"),
+        ],
+        "assent",
+        {"A"},
+    )
+
+    assert {finding.name: finding.what for finding in found} == {
+        "upstreams-run-as-server": "These upstreams run as assent, like the server: files, mail.",
+        "upstreams-not-pinned": "These upstreams run whatever version is the newest: mail.",
+        "upstreams-without-tls": "These upstreams are reached by http beyond this machine: far.",
+        "upstream-variables": "These variables of upstreams have no value here: B, C.",
+    }
+    assert "hush" not in repr(found)
+    assert behind.judged([Upstream("safe", url="https://safe.example/mcp")], "assent", ()) == []
+
+
+def test_what_waits_for_a_person_is_said_once_there_is_something() -> None:
+    assert behind.waiting(0) == []
+    assert [finding.what for finding in behind.waiting(1)] == ["1 definition of upstreams waits for a person."]
+
+
+def test_the_upstreams_in_force_are_looked_at_and_those_proposed_are_not(own_home: Path) -> None:
+    policy = own_home / "policy.yaml"
+    policy.write_text("version: 1\nupstreams: {files: {command: files}}\n")
+    assert "upstreams-run-as-server" not in names(own_home)
+    assert cli_run(["policy", "activate", "--home", str(own_home)]) == 0
+    assert names(own_home)["upstreams-run-as-server"] is Severity.WEAK
+    assert names(own_home).get("definitions-wait") is None
+
+
+def test_rules_that_cannot_be_read_are_not_the_doctors_business() -> None:
+    assert behind.upstreams("version: 7") == behind.upstreams(None) == ()
+
+
+def test_a_client_file_with_comments_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text('{"servers": {"a": {"command": "x"},}, // ours\n}')
+
+    (found,) = neighbours.neighbours([tmp_path / "mcp.json"])
+    assert (found.name, found.mend[:12]) == ("other-servers", "assent adopt")

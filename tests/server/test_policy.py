@@ -94,8 +94,8 @@ def test_a_good_file_is_checked_and_nothing_changes(peopled: House, cli: Cli, fi
         0,
         [
             "two for production: approvals asked by deploy-*: oncall may answer, 2 people must approve, "
-            "not approved by the agent's owner, open for 4 h at most (0 requests until now)",
-            "never: forms asked by deploy-*: denied: Ask the data team. (0 requests until now)",
+            "not approved by the agent's owner, open for 4 h at most (matched 0 until now)",
+            "never: forms asked by deploy-*: denied: Ask the data team. (matched 0 until now)",
             f"{file} can be activated: assent policy activate {file}",
         ],
     )
@@ -127,12 +127,13 @@ def test_a_check_answers_programs_too(peopled: House, cli: Cli, file: Path) -> N
                 "refuses": False,
             }
         ],
+        "upstreams": [],
         "rules": [
             {
                 "name": "a",
                 "matches": "every question asked by x",
                 "asks": ["with a reason"],
-                "requests": 0,
+                "matched": 0,
                 "last_at": None,
             }
         ],
@@ -188,6 +189,7 @@ def test_activating_answers_programs_too(peopled: House, cli: Cli, file: Path) -
     assert json.loads(cli("activate", "--json").stdout) == {
         "activated": sha256_of(RULES),
         "rules": 2,
+        "upstreams": 0,
         "findings": [],
     }
 

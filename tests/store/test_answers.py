@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from store.answers import (
+    CALL_OPTIONS,
     Answer,
     AskedBack,
     Chosen,
@@ -14,7 +15,9 @@ from store.answers import (
     check,
     split_secrets,
 )
+from store.card import REFUSE, RUN
 from tests.stage import approval, form, selection, text_input
+from tests.store.calls.held import held_call
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,17 @@ def test_passwords_are_kept_apart_from_what_the_agent_may_read() -> None:
 
 def test_filled_values_are_never_printed() -> None:
     assert "hunter2" not in repr(Filled({"password": "hunter2"}))
+
+
+@pytest.mark.parametrize("option", ["run", "refuse"])
+def test_a_held_call_runs_or_is_refused(option: str) -> None:
+    assert check(held_call(), Chosen(option)) == Chosen(option)
+
+
+@pytest.mark.parametrize("option", ["approve", "Run", "", "decline", "edit"])
+def test_a_held_call_takes_no_other_option(option: str) -> None:
+    assert check(held_call(), Chosen(option)) == (Fault("decision", "is not one of the options: run, refuse"),)
+
+
+def test_the_answers_to_a_held_call_are_its_cards_buttons() -> None:
+    assert (RUN.id, REFUSE.id) == CALL_OPTIONS

@@ -1,13 +1,16 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from store.card import Card, canonical_sha256, fingerprint, load_card
+from store.canonical_json import canonical_sha256, canonical_text
+from store.card import Card, fingerprint, load_card
 from store.policy.demands import Condition
 from store.questions import Risk
 from tests.stage import approval, form, selection, text_input
+from tests.store.calls.held import held_call
 from tests.store.rules import condition
 
 CARD = Card(
@@ -139,3 +142,33 @@ def test_agent_tool_and_arguments_do_make_another_question() -> None:
 
 def test_spelling_a_value_otherwise_does_not_change_its_hash() -> None:
     assert canonical_sha256({"b": 1.0, "a": [True]}) == canonical_sha256({"a": [True], "b": 1})
+
+
+def test_the_card_of_a_held_call_is_read_back_as_it_was_with_all_of_its_arguments() -> None:
+    arguments = {"amount": 12.5, "lines": [1, {"a": None}], "to": "Zoë", "deep": {"x": [True, False]}}
+    held = replace(CARD, question=held_call(arguments, edited_by="Ben", asked_arguments={"amount": 13}))
+    assert load_card(json.loads(canonical_text(held.content()))) == held
+    assert load_card(held.content()).sha256 == held.sha256
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"arguments": {"amount": 601}},
+        {"definition_sha256": "00" * 32},
+        {"edited_by": "Ben"},
+        {"asked_arguments": {}},
+        {"held_because": ("another rule",)},
+        {"name": "take"},
+    ],
+    ids=str,
+)
+def test_every_part_of_a_held_call_is_in_the_hash(more: dict[str, Any]) -> None:
+    held = replace(CARD, question=held_call())
+    assert held.sha256 != replace(CARD, question=held_call().model_copy(update=more)).sha256
+
+
+def test_an_edited_call_is_still_the_call_of_the_agent() -> None:
+    edited = held_call({"amount": 1}, asked_arguments={"amount": 600, "to": "ACME"}, edited_by="Ben")
+    assert fingerprint("agt_1", edited) == fingerprint("agt_1", held_call())
+    assert fingerprint("agt_1", edited) != fingerprint("agt_1", held_call({"amount": 1}))

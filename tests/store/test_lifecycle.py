@@ -50,11 +50,17 @@ def test_all_rows_of_an_event_lead_to_the_same_place(event: Event) -> None:
         (Event.DECIDE, None),
         (Event.SHOW, Outcome.ANSWERED),
         (Event.VOTE, Outcome.ANSWERED),
+        (Event.EDIT, Outcome.ANSWERED),
     ],
 )
 def test_an_outcome_that_an_event_cannot_bring_about_is_refused(event: Event, outcome: Outcome | None) -> None:
     with pytest.raises(ImpossibleTransition):
         transition(event, outcome)
+
+
+def test_another_card_has_to_be_shown_before_anybody_decides_on_it() -> None:
+    assert transition(Event.EDIT) == (frozenset({State.SHOWN}), Transition(State.PENDING))
+    assert State.PENDING not in transition(Event.DECIDE, Outcome.ANSWERED)[0]
 
 
 def test_the_diagram_draws_every_row_of_the_table() -> None:

@@ -1,4 +1,4 @@
-"""Three agents, three reviewers, rules, a clock, crashes: whatever happens in whatever order, the same promises hold.
+"""Three agents, three reviewers, rules, held calls, a clock, crashes: in whatever order, the same promises hold.
 
 Hypothesis makes up the runs. A model that knows nothing of SQL says what each step must come to; after every step the
 rows are compared with it, and after every run the log is verified and its story compared with the rows.
@@ -7,6 +7,7 @@ One file, long as it is: the model and its steps are only understood together.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
@@ -31,14 +32,20 @@ from store.asking import AskingProblem, Limits, Report, Superseded, Ticket
 from store.audit import reading
 from store.audit.canonical import decode
 from store.audit.checkpoint import LogKey
+from store.audit.events import CallEnd
 from store.audit.verify import verify
+from store.calls.calls import Admitted, Ended, GovernedCall, NotRunnable, Run
+from store.calls.definitions import Definition, Method
+from store.calls.editing import EDITS_LIMIT, Edited
 from store.database import Database
-from store.deciding.decisions import Conflict, Decided, NotAllowed, NotSeen, Voted
+from store.deciding.decisions import BadAnswer, Conflict, Decided, NotAllowed, NotSeen, Voted
+from store.deciding.governing import Denied
 from store.desk import Desk
 from store.lifecycle import DECISIONS, Outcome, State, Surface
 from store.people import People, Reviewer, Role
 from store.people.administration import Administration
 from store.policy.active import Via
+from store.policy.upstreams import Upstream
 from store.runs import Runs
 from store.vault.keys import KeyFile, open_key_file
 from tests.stage import FakeClock, approval, signed_by
@@ -63,10 +70,18 @@ whose = st.sampled_from([0, 0, 0, 1, 1, 2])
 who = st.integers(0, 2)
 RULES = """
 version: 1
+upstreams:
+  pay: {command: pay}
 rules:
-  - {name: two people, tool: ask_approval, agent: billing-bot, approvals: 2}
-  - {name: one person, tool: ask_approval, agent: mail-bot, reviewers: [ben], escalate: [ana]}
+  - {name: two people, tool: [ask_approval, pay__send], agent: billing-bot, approvals: 2}
+  - {name: one person, tool: [ask_approval, pay__send], agent: mail-bot, reviewers: [ben], escalate: [ana]}
+  - {name: every payment, tool: pay__send, timeout: 1h}
 """
+LONGEST = timedelta(hours=1)
+"""How long the rules leave a held call open."""
+SEND = Definition("pay", Method.TOOL, "send", {"name": "send", "inputSchema": {"type": "object"}})
+SHOWN_AS: dict[Answer, Answer] = {YES: Chosen("run"), NO: Chosen("refuse")}
+"""What the buttons of an approval are on the card of a held call."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
         people = People(database, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         agents = [(await Agents(database).add(name))[0] for name in ("deploy-bot", "billing-bot", "mail-bot")]
         reviewers = [await people.add_reviewer(name, role=Role.REVIEWER) for name in ("ana", "ben", "cara")]
-        await Desk(database, keys).policies.activate(RULES, reviewer=None, via=Via.COMMAND_LINE)
+        desk = Desk(database, keys)
+        await desk.policies.activate(RULES, reviewer=None, via=Via.COMMAND_LINE)
+        await desk.calls.observe(Upstream("pay", command="pay"), [SEND])
         return tuple(agents), tuple(reviewers)
 
     keys = open_key_file(folder / "vault.key", make=True)
@@ -122,6 +139,14 @@ class Known:
     approved_by: list[str] = field(default_factory=list)
     """Who approved, and did not end it with that."""
     escalated: bool = False
+    pays: int | None = None
+    """Of a held call: what the agent would pay."""
+    card_pays: int | None = None
+    """What its card says by now."""
+    edits: int = 0
+    run: str | None = None
+    """How the call stands that its approval let run; None: it did not run."""
+    sent: str | None = None
 
     @property
     def needed(self) -> int:
@@ -187,12 +212,19 @@ class Machine(RuleBasedStateMachine):
     def crash(self) -> None:
         """Without a word; what was claimed and not settled stays so."""
         self.database.close()
+        self.lose()
         self.start()
+
+    def lose(self) -> None:
+        """What ran when the process ended is never known."""
+        for known in self.requests:
+            known.run = "unknown" if known.run == "running" else known.run
 
     @rule()
     def restart(self) -> None:
         self.do(Runs(self.database).stopped(f"run{self.run_number}"))
         self.database.close()
+        self.lose()
         self.start()
 
     @rule(seconds=st.sampled_from([1, 30, 59, 61, 300, 700, 4000, -90, -900]))
@@ -244,6 +276,9 @@ class Machine(RuleBasedStateMachine):
             expires, half = self.clock.now + life, self.clock.now + life / 2
             self.requests.append(Known(ticket.request_id, asks, title, key, call, expires, half, ticket))
             return
+        self.attached(ticket, expected, reads, call)
+
+    def attached(self, ticket: Ticket, expected: Known, reads: bool, call: str | None) -> None:
         assert ticket.request_id == expected.id
         assert ticket.reads or not reads
         expected.ticket, expected.call = ticket, call or expected.call
@@ -254,7 +289,59 @@ class Machine(RuleBasedStateMachine):
         """The same question of the same agent, a while later or at once."""
         known = self.pick(request)
         self.clock.advance(seconds=seconds)
-        self.ask(self.stage.agents.index(known.agent), known.title, known.key, call, 60)
+        agent = self.stage.agents.index(known.agent)
+        if known.pays is None:
+            self.ask(agent, known.title, known.key, call, 60)
+        else:
+            self.call_tool(agent, known.pays, call)
+
+    @rule(agent=whose, pays=st.sampled_from([5, 5, 5, 6]), call=st.sampled_from([None, None, None, "c1", "c2"]))
+    def call_tool(self, agent: int, pays: int, call: str | None) -> None:
+        """A tool that every rule holds."""
+        asks, title = self.stage.agents[agent], f"pay {pays}"
+        wanted = GovernedCall("pay", Method.TOOL, "send", "pay__send", SEND.sha256, {"pays": pays})
+        answer = self.do(self.desk.calls.admit(asks, wanted, call))
+        try:
+            expected, reads = self.same(asks, title, None, call)
+        except Refused:
+            assert isinstance(answer, Denied)
+            assert "used for another question" in answer.why
+            return
+        assert isinstance(answer, Ticket)
+        self.tickets.append(answer)
+        if expected is not None:
+            self.attached(answer, expected, reads, call)
+            return
+        assert answer.request_id not in {known.id for known in self.requests}
+        expires, half = self.clock.now + LONGEST, self.clock.now + LONGEST / 2
+        held = Known(answer.request_id, asks, title, None, call, expires, half, answer, pays=pays, card_pays=pays)
+        self.requests.append(held)
+
+    @precondition(lambda self: self.requests)
+    @rule(agent=whose, request=some, end=st.sampled_from([None, CallEnd.RETURNED, CallEnd.FAILED]))
+    def begin(self, agent: int, request: int, end: CallEnd | None) -> None:
+        """Let a held call run, and see the end of it or not."""
+        known, asks = self.pick(request), self.stage.agents[agent]
+        begun = self.do(self.desk.calls.begin(asks, known.id))
+        if known.pays is None or known.agent is not asks or not known.may_proceed:
+            assert isinstance(begun, NotRunnable)
+        elif known.run is not None:
+            assert isinstance(begun, Run)
+            assert (begun.call_id, begun.ended is None) == (known.sent, known.run == "running")
+        elif known.claimed is not None or self.lapsed(known):
+            assert isinstance(begun, NotRunnable)
+        else:
+            assert isinstance(begun, Admitted)
+            assert begun.arguments == {"pays": known.card_pays}, "something runs that nobody was shown"
+            known.run, known.sent = "running", begun.call_id
+        if end is not None and known.run == "running":
+            assert known.sent is not None
+            self.do(self.desk.calls.finish(known.sent, Ended(end, result={} if end is CallEnd.RETURNED else None)))
+            known.run = end.value
+
+    def lapsed(self, known: Known) -> bool:
+        assert known.closed_at is not None
+        return self.clock.now >= max(known.expires_at, known.closed_at + COLLECT)
 
     def same(self, agent: Agent, title: str, key: str | None, call: str | None) -> tuple[Known | None, bool]:
         """The request that a call attaches to, and whether it must be able to read what was told before."""
@@ -279,9 +366,9 @@ class Machine(RuleBasedStateMachine):
             return last, False
         if end not in DECISIONS:
             return None, False
-        assert last.closed_at is not None
-        if last.claimed is None and self.clock.now < max(last.expires_at, last.closed_at + COLLECT):
+        if last.claimed is None and (last.run is not None or not self.lapsed(last)):
             return last, False
+        assert last.closed_at is not None
         rejected = end is not Outcome.RETURNED and not last.may_proceed
         return (last, True) if rejected and self.clock.now < last.closed_at + REPEAT else (None, False)
 
@@ -412,7 +499,7 @@ class Machine(RuleBasedStateMachine):
                 decides,
                 known.id,
                 card_sha256=view.card_sha256,
-                answer=answer,
+                answer=answer if known.pays is None else SHOWN_AS.get(answer, answer),
                 comment="why?",
                 surface=Surface.RENDERED_PAGE,
                 authenticated_by="password",
@@ -441,6 +528,56 @@ class Machine(RuleBasedStateMachine):
             self.close(known, ENDS[answer], may_proceed=answer == YES)
 
     @precondition(lambda self: self.requests)
+    @rule(reviewer=who, request=some, pays=st.sampled_from([1, 2, 5, 6]), sees=st.booleans())
+    def edit(self, reviewer: int, request: int, pays: int, sees: bool) -> None:
+        """Change what a held call would run with."""
+        if sees:
+            self.show(reviewer, request, Surface.RENDERED_PAGE)
+        known, edits = self.pick(request), self.stage.reviewers[reviewer]
+        view, end = self.do(self.desk.view(known.id)), self.end_of(self.pick(request))
+        assert view is not None
+        made = self.do(
+            self.desk.edit(
+                edits,
+                known.id,
+                card_sha256=view.card_sha256,
+                arguments={"pays": pays},
+                surface=Surface.RENDERED_PAGE,
+                authenticated_by="password",
+            )
+        )
+        known.escalated = known.escalated or self.due_to_escalate(known)
+        if not self.accounts[edits.id].may_decide:
+            assert isinstance(made, NotAllowed)
+        elif end is not None:
+            assert isinstance(made, Conflict)
+        elif edits.id not in known.seen_by:
+            assert isinstance(made, NotSeen)
+        elif edits.id in known.approved_by:
+            assert isinstance(made, Conflict)
+        elif (
+            known.pays is None
+            or not known.asks(edits.username)
+            or not self.may_approve(known, edits)
+            or known.edits == EDITS_LIMIT
+        ):
+            assert isinstance(made, NotAllowed)
+        elif pays == known.card_pays:
+            assert isinstance(made, BadAnswer)
+        else:
+            assert isinstance(made, Edited)
+            self.edited(known, pays)
+
+    def edited(self, known: Known, pays: int) -> None:
+        """Nobody was shown the new card, and nothing that was said before counts."""
+        known.card_pays, known.edits = pays, known.edits + 1
+        known.seen_by.clear()
+        known.approved_by.clear()
+        known.expires_at = min(known.expires_at, self.clock.now + LONGEST)
+        half = min(known.half_time, self.clock.now + (known.expires_at - self.clock.now) / 2)
+        known.half_time, known.escalated = half, known.escalated and half == known.half_time
+
+    @precondition(lambda self: self.requests)
     @rule(first=who, second=who, request=some, answer=st.sampled_from([YES, YES, NO]), meanwhile=st.integers(0, 5))
     def answer_together(self, first: int, second: int, request: int, answer: Answer, meanwhile: int) -> None:
         """Two people, or one person twice, one after the other; the first account may change in between."""
@@ -459,6 +596,35 @@ class Machine(RuleBasedStateMachine):
                 pass
         self.decide(second, request, answer)
 
+    @rule(
+        agent=st.sampled_from([1, 1, 0, 2]), first=who, next_one=st.sampled_from([1, 1, 2, 0]), pays=st.integers(4, 7)
+    )
+    def edit_between(self, agent: int, first: int, next_one: int, pays: int) -> None:
+        """One approves a held call, another edits it, and both approve what became of it."""
+        self.call_tool(agent, 5, None)
+        known, second = self.of(self.tickets[-1]), (first + next_one) % 3
+        request = len(self.requests) - 1 - self.requests.index(known)
+        for reviewer in (first, second):
+            self.show(reviewer, request, Surface.RENDERED_PAGE)
+        self.decide(first, request, YES)
+        self.edit(second, request, pays, sees=False)
+        self.every_promise_holds()
+        for reviewer in (first, second):
+            self.show(reviewer, request, Surface.RENDERED_PAGE)
+            self.decide(reviewer, request, YES)
+
+    @precondition(lambda self: self.held())
+    @rule(reviewer=who, request=some, end=st.sampled_from([None, CallEnd.RETURNED]), seconds=st.sampled_from([0, 9000]))
+    def run_and_come_back(self, reviewer: int, request: int, end: CallEnd | None, seconds: int) -> None:
+        """A held call runs, its caller is gone, and the agent calls the same again."""
+        request = self.held_one(request)
+        known = self.pick(request)
+        self.show(reviewer, request, Surface.RENDERED_PAGE)
+        self.decide(reviewer, request, YES)
+        self.begin(self.stage.agents.index(known.agent), request, end)
+        self.every_promise_holds()
+        self.ask_again(request, None, seconds)
+
     @precondition(lambda self: self.requests)
     @rule(reviewer=who, request=some, answer=st.sampled_from([YES, NO]), delivered=st.booleans())
     def carry_through(self, reviewer: int, request: int, answer: Answer, delivered: bool) -> None:
@@ -467,6 +633,9 @@ class Machine(RuleBasedStateMachine):
         self.decide(reviewer, request, answer)
         self.every_promise_holds()
         held = len(self.tickets) - 1 - self.tickets.index(self.pick(request).ticket)
+        known = self.pick(request)
+        if known.pays is not None:
+            self.begin(self.stage.agents.index(known.agent), request, CallEnd.RETURNED)
         self.collect(held)
         self.settle(held, delivered)
 
@@ -474,6 +643,13 @@ class Machine(RuleBasedStateMachine):
 
     def pick(self, number: int) -> Known:
         return self.requests[-1 - number % len(self.requests)]
+
+    def held(self) -> list[int]:
+        """Which of the requests are held calls, counted from the newest."""
+        return [number for number, known in enumerate(reversed(self.requests)) if known.pays is not None]
+
+    def held_one(self, number: int) -> int:
+        return self.held()[number % len(self.held())]
 
     def of(self, ticket: Ticket) -> Known:
         return next(known for known in self.requests if known.id == ticket.request_id)
@@ -513,6 +689,9 @@ class Machine(RuleBasedStateMachine):
             assert (row.delivered_at is not None) is known.delivered
             assert row.call_id == known.call
             assert (row.escalated_at is not None) is known.escalated
+            assert (row.edits, row.expires_at) == (known.edits, known.expires_at)
+        ran = {call.request_id: (call.id, call.state) for call in self.calls()}
+        assert ran == {known.id: (known.sent, known.run) for known in self.requests if known.run is not None}
 
     @precondition(lambda self: self.requests)
     @rule(request=some)
@@ -529,6 +708,11 @@ class Machine(RuleBasedStateMachine):
 
     def known(self, request_id: str) -> Known:
         return next(known for known in self.requests if known.id == request_id)
+
+    def calls(self) -> list[Any]:
+        return self.database.read_now(
+            lambda connection: list(connection.execute(select(tables.calls).where(tables.calls.c.state != "denied")))
+        )
 
     def rows(self) -> list[Any]:
         return self.database.read_now(lambda connection: list(connection.execute(select(tables.requests))))
@@ -548,9 +732,10 @@ class Machine(RuleBasedStateMachine):
             head = reading.head(connection)
             assert head is not None
             entries = reading.entries(connection, 0, head.size + 1)
-            texts = reading.disclosures(connection, 0, head.size + 1)
+            texts = list(reading.disclosures(connection, 0, head.size + 1))
             verify(entries, head.note, [self.stage.signer.verifier], disclosures=texts)
-            return stories((index, decode(data)) for index, data in entries)
+            cards = {index: json.loads(text.text) for index, text in texts if text.key == "card_ref"}
+            return stories(((index, decode(data)) for index, data in entries), cards)
 
         assert self.database.read_now(told) == {
             row.id: Story(
@@ -562,6 +747,9 @@ class Machine(RuleBasedStateMachine):
                 row.delivered_at is not None,
                 row.escalated_at is not None,
                 self.known(row.id).approved_by,
+                row.card.get("escalates_at"),
+                row.edits,
+                self.known(row.id).sent,
             )
             for row in self.rows()
         }
@@ -579,15 +767,29 @@ class Story:
     delivered: bool = False
     escalated: bool = False
     approved_by: list[str] = field(default_factory=list)
+    escalates_at: str | None = None
+    edits: int = 0
+    sent: str | None = None
+
+    def edited(self, card: dict[str, Any]) -> None:
+        self.state, self.edits, self.approved_by = "pending", self.edits + 1, []
+        self.escalated = self.escalated and self.escalates_at == card["escalates_at"]
+        self.escalates_at = card["escalates_at"]
 
 
-def stories(entries: Iterator[tuple[int, dict[str, Any]]]) -> dict[str, Story]:
-    """The log's entries, request by request."""
+def stories(entries: Iterator[tuple[int, dict[str, Any]]], cards: dict[int, dict[str, Any]]) -> dict[str, Story]:
+    """The log's entries, request by request; `cards` are those that they disclose."""
     told: dict[str, Story] = {}
     for index, entry in entries:
         match entry["type"]:
             case "request_opened":
-                told[entry["request"]] = Story()
+                told[entry["request"]] = Story(escalates_at=cards[index].get("escalates_at"))
+            case "arguments_edited":
+                told[entry["request"]].edited(cards[index])
+            case "call_intended":
+                assert told[entry["request"]].sent is None, "one approval ran twice"
+                assert told[entry["request"]].may_proceed, "something ran that nobody approved"
+                told[entry["request"]].sent = entry["call"]
             case "request_shown":
                 told[entry["request"]].state = "shown"
             case "request_closed":

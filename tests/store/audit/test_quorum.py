@@ -355,3 +355,73 @@ def test_a_card_is_made_by_the_rules_in_force_and_so_is_a_denial() -> None:
     refused(asked([], lambda writer, _: void(writer.write(other))), "rules that are not in force")
     none = replace(denial, count=0)
     refused(asked([], lambda writer, _: void(writer.write(none))), "it denies nothing")
+
+
+# Held calls: several can approve one, and an edit begins anew
+
+
+def held(*conditions: dict[str, Any], **more: Any) -> Quorum:
+    return quorum_of("req_1", Kind.CALL, {"owner": "Ana", "conditions": list(conditions), **more})
+
+
+def runs(reviewer: str) -> Ballot:
+    return Ballot(reviewer, PEOPLE[reviewer].casefold(), "run", approves=True, has_reason=False, has_signature=False)
+
+
+def test_several_can_approve_a_held_call() -> None:
+    two = held(condition(approvals=2))
+    two.vote(runs(ANA))
+    two.check(runs(BEN))
+    two.close(runs(BEN))
+
+
+def test_one_is_not_enough_where_two_must_approve_a_held_call() -> None:
+    with pytest.raises(MeaningProblem, match="not by enough people"):
+        held(condition(approvals=2)).close(runs(BEN))
+
+
+def test_no_answer_from_before_an_edit_counts_after_it() -> None:
+    two = held(condition(approvals=2))
+    two.vote(runs(ANA))
+    after = two.edited(BEN, "ben", {"conditions": [condition(approvals=2)]})
+    with pytest.raises(MeaningProblem, match="not by enough people"):
+        after.close(runs(BEN))
+    after.vote(runs(ANA))
+    after.close(runs(BEN))
+
+
+def test_after_an_edit_counts_what_the_new_card_asks() -> None:
+    after = held(condition(["ana", "ben"])).edited(BEN, "ben", {"conditions": [condition(["cara"])]})
+    after.check(runs(CARA))
+    with pytest.raises(MeaningProblem, match="does not ask this person"):
+        after.check(runs(BEN))
+
+
+@pytest.mark.parametrize(
+    ("asks", "editor", "why"),
+    [
+        (condition(["cara"]), BEN, "does not ask this person"),
+        (condition(not_owner=True), ANA, "an owner approves"),
+    ],
+)
+def test_only_who_may_approve_edits(asks: dict[str, Any], editor: str, why: str) -> None:
+    with pytest.raises(MeaningProblem, match=why):
+        held(asks).edited(editor, PEOPLE[editor].casefold(), {})
+
+
+def test_who_answered_does_not_edit() -> None:
+    two = held(condition(approvals=2))
+    two.vote(runs(BEN))
+    with pytest.raises(MeaningProblem, match="answers req_1 twice"):
+        two.edited(BEN, "ben", {})
+
+
+def test_what_has_escalated_stays_so_if_the_new_card_says_the_same_of_when() -> None:
+    asks, moment = condition(["ben"], escalate_to=["cara"]), "2026-11-22T14:31:00.000000Z"
+    before = held(asks, escalates_at=moment)
+    before.escalate({"at": moment})
+    same = before.edited(BEN, "ben", {"conditions": [asks], "escalates_at": moment})
+    same.check(runs(CARA))
+    other = before.edited(BEN, "ben", {"conditions": [asks], "escalates_at": "2026-11-22T14:32:00.000000Z"})
+    with pytest.raises(MeaningProblem, match="does not ask this person"):
+        other.check(runs(CARA))

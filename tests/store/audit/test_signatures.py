@@ -14,10 +14,12 @@ from store.audit.canonical import decode
 from store.audit.entry import commitment
 from store.audit.events import (
     AccountReset,
+    ArgumentsEdited,
     Concealed,
     Event,
     PasskeyAdded,
     PasskeyRemoved,
+    Reference,
     RequestClosed,
     RequestEscalated,
     RequestShown,
@@ -31,7 +33,7 @@ from store.lifecycle import Kind, Outcome, Surface, meaning
 from store.moments import to_text
 from store.names import fold
 from store.problems import Problem
-from store.signing.statement import DecisionStatement, answer_commitment, content_of_kept
+from store.signing.statement import DecisionStatement, answer_commitment, content_of_kept, executed_args_commitment
 from tests.store.audit.examples import KEY, Log, Writer, decide, open_request, written
 from tests.store.signing.key_in_software import Es256Key, signed_with
 
@@ -388,3 +390,151 @@ def take_all(signatures: Signatures, log: Log) -> None:
     """Only what signatures say: whether these people may answer at all is another's to check."""
     for index, data in enumerate(log.entries):
         signatures.take(decode(data), {text.key: text.text for at, text in log.texts if at == index})
+
+
+# Held calls
+
+
+RUN = {"decision": "run", "approved": True}
+CALL: dict[str, Any] = {"tool": "payments__send", "arguments": {"amount": 5}}
+NOT_SIGNED = "a held call is approved by a person who has a passkey, and it is not signed"
+
+
+def hold(writer: Writer, question: object = None) -> tuple[Reference, str]:
+    """Open a held call; its card, and that card's text."""
+    buttons = [{"id": "run", "approves": True}, {"id": "refuse", "approves": False}]
+    card = open_request(
+        writer, "req_1", kind=Kind.CALL, buttons=buttons, question=CALL if question is None else question
+    )
+    return card, writer.entries[-1].disclosures[0].text
+
+
+def edit_to(writer: Writer, before: Reference, text: str, question: object) -> tuple[Reference, str]:
+    changed = json.dumps(json.loads(text) | {"question": question, "notices": ["Edit 1"]})
+    event = ArgumentsEdited(
+        "req_1",
+        "rev_1",
+        "password",
+        Surface.RENDERED_PAGE,
+        Concealed(changed),
+        before,
+        writer.now + timedelta(seconds=9),
+    )
+    return writer.write(event).references["card"], changed
+
+
+def run_call(writer: Writer, card: Reference, text: str, *, signed: object = CALL, **said: Any) -> None:
+    """Approve it with a signature; `signed` is the call that the statement commits to."""
+    meant = meaning(Kind.CALL, Outcome.ANSWERED, may_proceed=True)
+    commits = executed_args_commitment(NONCE, signed) if isinstance(signed, dict) else None
+    stated_call = {"option": "run", "meaning": meant, "executed_args_commitment": commits, **said}
+    statement = stated(writer, text, RUN, None, **stated_call).text
+    made = signed_with(PASSKEY, statement)
+    closing = RequestClosed(
+        "req_1",
+        Outcome.ANSWERED,
+        True,
+        meant,
+        card,
+        reviewer="rev_1",
+        authenticated_by="passkey",
+        surface=Surface.RENDERED_PAGE,
+        answer=Concealed(json.dumps(RUN)),
+        passkey="pk_1",
+        statement=Concealed(statement),
+        client_data=Concealed(made.client_data.decode()),
+        authenticator_data=base64.b64encode(made.authenticator_data).decode(),
+        signature=base64.b64encode(made.signature).decode(),
+    )
+    writer.write(closing)
+
+
+def taken(*parts: Callable[[Writer], object]) -> SignatureCounts:
+    signatures = Signatures(KEY.name)
+    take_all(signatures, written(*parts))
+    return signatures.counts
+
+
+def test_a_signed_approval_of_a_held_call_commits_to_what_runs() -> None:
+    assert taken(enrol, lambda writer: run_call(writer, *hold(writer))) == SignatureCounts(checked=1)
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        None,
+        {"tool": "payments__send", "arguments": {"amount": 6}},
+        {"tool": "payments__take", "arguments": {"amount": 5}},
+    ],
+    ids=str,
+)
+def test_a_signature_under_another_call_is_a_fault(signed: object) -> None:
+    with pytest.raises(SignatureProblem, match="the signed statement has another call"):
+        taken(enrol, lambda writer: run_call(writer, *hold(writer), signed=signed))
+
+
+def test_a_question_that_commits_to_a_call_is_a_fault() -> None:
+    forged = executed_args_commitment(NONCE, CALL)
+    log = written(enrol, lambda writer: signed_decision(writer, executed_args_commitment=forged))
+    assert fault(log) == "the signed statement has another call"
+
+
+def test_after_an_edit_the_signature_is_under_the_new_card_and_its_call() -> None:
+    more = {"tool": "payments__send", "arguments": {"amount": 6}}
+
+    def edited(writer: Writer, signed: object) -> None:
+        run_call(writer, *edit_to(writer, *hold(writer), more), signed=signed)
+
+    assert taken(enrol, lambda writer: edited(writer, more)) == SignatureCounts(checked=1)
+    with pytest.raises(SignatureProblem, match="another call"):
+        taken(enrol, lambda writer: edited(writer, CALL))
+
+
+def test_a_signature_under_the_card_before_an_edit_is_a_fault() -> None:
+    def edited(writer: Writer) -> None:
+        before, text = hold(writer)
+        after, _ = edit_to(writer, before, text, CALL)
+        run_call(writer, after, text)
+
+    with pytest.raises(SignatureProblem, match="the signed statement has another card"):
+        taken(enrol, edited)
+
+
+def unsigned(writer: Writer, *, may_proceed: bool = True) -> None:
+    option = "run" if may_proceed else "refuse"
+    decide(writer, "req_1", hold(writer)[0], Outcome.ANSWERED, {"decision": option}, may_proceed=may_proceed)
+
+
+def test_whoever_has_a_passkey_approves_no_held_call_without_it() -> None:
+    with pytest.raises(SignatureProblem, match=NOT_SIGNED):
+        taken(enrol, unsigned)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda writer: None,
+        lambda writer: enrol(writer, reviewer="rev_2"),
+        lambda writer: enrolled_until(writer, PasskeyRemoved("rev_1", "pk_1")),
+        lambda writer: enrolled_until(writer, AccountReset("rev_1", None)),
+    ],
+    ids=["never registered", "somebody else's", "removed", "reset"],
+)
+def test_whoever_has_none_at_that_moment_may(part: Callable[[Writer], object]) -> None:
+    assert taken(part, unsigned) == SignatureCounts()
+
+
+def test_a_held_call_is_refused_without_a_signature() -> None:
+    assert taken(enrol, lambda writer: unsigned(writer, may_proceed=False)) == SignatureCounts()
+
+
+@pytest.mark.parametrize("question", [7, "call", []], ids=str)
+def test_a_card_that_holds_no_call_is_a_fault_and_nothing_worse(question: object) -> None:
+    with pytest.raises(SignatureProblem, match="holds no call"):
+        taken(lambda writer: hold(writer, question))
+
+
+def test_a_card_with_a_call_that_nobody_can_make_is_a_fault_and_nothing_worse() -> None:
+    impossible = {"tool": "a__b", "arguments": {"n": 2**60}}
+    with pytest.raises(SignatureProblem, match="nobody can make"):
+        taken(enrol, lambda writer: run_call(writer, *hold(writer, impossible)))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from store.deciding.eligibility import (
 )
 from store.policy.demands import Condition
 from tests.stage import form, selection, text_input
+from tests.store.calls.held import held_call
 from tests.store.rules import NOON, at_noon, card, condition, someone
 
 ANA, BEN, CARA, DAN = (someone(name) for name in ("ana", "ben", "cara", "dan"))
@@ -128,6 +130,22 @@ def test_a_signature_is_needed_from_whom_the_rule_that_wants_it_asks() -> None:
     asked = card(condition("signed", ["cara"], passkey=True), TWO)
     assert [needs_passkey(asked, p, at_noon()) for p in (BEN, CARA)] == [False, True]
     assert needs_passkey(card(condition("all", passkey=True)), BEN, at_noon())
+
+
+def test_whoever_has_a_passkey_signs_approvals_of_held_calls_and_of_nothing_else() -> None:
+    with_passkey = replace(BEN, has_passkey=True)
+    assert needs_passkey(card(question=held_call()), with_passkey, at_noon())
+    assert not needs_passkey(card(question=held_call()), BEN, at_noon())
+    assert not needs_passkey(card(), with_passkey, at_noon())
+
+
+def test_several_can_approve_a_held_call_as_they_can_an_approval() -> None:
+    held = card(FINANCE, SECURITY, question=held_call())
+    assert held.needs_several
+    assert why_not_answer(held, BEN, at_noon()) is None
+    assert still_needed(held, [BEN], at_noon()) == 1
+    assert still_needed(held, [BEN, CARA], at_noon()) == 0
+    assert why_not_answer(held, DAN, at_noon()) == "this asks ben and cara, and you are not among them"
 
 
 def test_a_request_is_for_a_person_when_a_rule_names_them() -> None:

@@ -18,6 +18,7 @@ from store.database import Database, Transaction
 from store.desk import Desk
 from store.people import People, Reviewer
 from store.policy.active import NEVER, Activation, NotAdmin, PolicyMoved, Via, activate, active
+from store.policy.findings import of_rules_together
 from store.policy.policies import Policies
 from store.policy.reading import PolicyMistake, read, sha256_of
 from store.policy.rules import Policy
@@ -67,6 +68,13 @@ async def test_the_command_line_activates_without_a_person(policies: Policies, c
     await put_in_force(policies, FIRST)
     position = await policies.position()
     assert await policies.in_force() == Activation(read(FIRST), FIRST, clock.now, None, Via.COMMAND_LINE, position)
+
+
+async def test_the_writer_finds_the_rules_compared_with_each_other(policies: Policies) -> None:
+    before = of_rules_together.cache_info()
+    await put_in_force(policies, FIRST.replace("a reason", "compared before it is written"))
+    after = of_rules_together.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
 
 
 async def test_the_newest_activation_is_in_force_even_if_the_clock_was_set_back(

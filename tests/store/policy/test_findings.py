@@ -84,7 +84,7 @@ def test_several_approvals_for_what_is_no_approval_are_refused() -> None:
 
 def test_a_rule_that_never_matches_is_refused() -> None:
     tools = "the rule 'x' never matches: the tools are ask_approval, ask_selection, ask_form, ask_text_input"
-    assert found("tool: payments__send", OK) == [refusing(tools, 5, 5)]
+    assert found("tool: payments", OK) == [refusing(tools, 5, 5)]
     assert found("except: 'ask_*'", "action: deny") == [refusing(tools, 4, 5)]
 
 

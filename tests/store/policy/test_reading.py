@@ -105,7 +105,9 @@ def test_a_timeout_beyond_a_day_or_of_another_form_is_refused(written: str) -> N
         ("approvals: 0x2", "approvals should be a number from 1 to 10", 16),
         ("approvals: 2.0", "approvals should be a number from 1 to 10", 16),
         ("risk: urgent", "risk should be one of low, medium, high, critical", 11),
-        ("action: allow", "action should be one of hold, deny", 13),
+        ("action: permit", "action should be one of allow, notice, hold, deny", 13),
+        ("action: allow", "a rule with action allow should name its tools", 5),
+        ("action: notice", "a rule with action notice should name its tools", 5),
         ("require: otp", "require should be passkey, or left out", 14),
         ("reason: please", "reason should be required, or left out", 13),
         ("not_owner: yes", "not_owner should be true or false", 16),
@@ -147,6 +149,21 @@ def test_a_rule_that_denies_asks_nobody(field: str) -> None:
     assert (message, place) == (f"a rule that denies asks nobody: {name} has no meaning in it", Place(5, 5))
 
 
+@pytest.mark.parametrize("action", ["allow", "notice"])
+@pytest.mark.parametrize("field", ["reviewers: ana", "approvals: 2", "timeout: 4h", "require: passkey", "reason: x"])
+def test_a_rule_that_permits_asks_nobody(action: str, field: str) -> None:
+    name = field.partition(":")[0]
+    message, place = refused(SMALL.format(f"tool: a__b\n    action: {action}\n    {field}"))
+    does = {"allow": "allows", "notice": "notices"}[action]
+    assert (message, place) == (f"a rule that {does} asks nobody: {name} has no meaning in it", Place(6, 5))
+
+
+@pytest.mark.parametrize("default", [Action.HOLD, Action.DENY])
+def test_what_no_rule_matches_is_held_or_denied(default: Action) -> None:
+    assert read(f"version: 1\ndefault: {default}").default is default
+    assert read("version: 1").default is Action.HOLD
+
+
 @pytest.mark.parametrize(
     ("text", "message", "place"),
     [
@@ -157,7 +174,18 @@ def test_a_rule_that_denies_asks_nobody(field: str) -> None:
         ("version: '1'", "version should be 1", Place(1, 10)),
         ("- version: 1", "the file should be fields, such as name: value", Place(1, 1)),
         ("version: 1\nversion: 1", "'version' stands here twice", Place(2, 1)),
-        ("version: 1\ndefault: hold", "the file has no field 'default'", Place(2, 1)),
+        ("version: 1\ndefaults: hold", "the file has no field 'defaults'", Place(2, 1)),
+        (
+            "version: 1\ndefault: allow",
+            "default should be hold or deny: what nobody thought of is never let through",
+            Place(2, 10),
+        ),
+        (
+            "version: 1\ndefault: notice",
+            "default should be hold or deny: what nobody thought of is never let through",
+            Place(2, 10),
+        ),
+        ("version: 1\ndefault: ask", "default should be one of allow, notice, hold, deny", Place(2, 10)),
         ("version: 1\nrules: {}", "rules should be a list", Place(2, 8)),
         ("version: 1\nrules: [{tool: x}]", "this rule has no name", Place(2, 9)),
         ("version: 1\nrules: [{name: a}, {name: A}]", "there is a rule 'A' already", Place(2, 21)),
@@ -167,8 +195,8 @@ def test_a_rule_that_denies_asks_nobody(field: str) -> None:
         ("version: 1\n---\nversion: 1", "this is not YAML: but found another document", Place(2, 1)),
         ("%YAML 1.1\n---\nversion: 1", "directives (%) are not taken", Place(2, 1)),
         ("[" * 50_000, "this is nested more than 8 deep", Place(1, 9)),
-        ("version: 1 #" + "x" * 65_536, "the file is longer than 64 KiB", None),
-        ("version: 1" + "\n" * 5_001, "the file has more than 5,000 lines", None),
+        ("version: 1 #" + "x" * 256 * 1024, "the file is longer than 256 KiB", None),
+        ("version: 1" + "\n" * 20_001, "the file has more than 20,000 lines", None),
     ],
 )
 def test_a_file_that_is_wrong_as_a_whole_is_refused(text: str, message: str | None, place: Place) -> None:
@@ -188,6 +216,6 @@ def test_an_unknown_field_is_told_what_was_probably_meant() -> None:
     assert caught.value.hint == "Did you mean reviewers?"
 
 
-def test_more_than_five_hundred_rules_are_refused() -> None:
-    many = "".join(f"\n- {{name: r{number}}}" for number in range(501))
-    assert refused(f"version: 1\nrules:{many}") == ("there are more than 500 rules", Place(503, 3))
+def test_more_than_a_thousand_rules_are_refused() -> None:
+    many = "".join(f"\n- {{name: r{number}}}" for number in range(1_001))
+    assert refused(f"version: 1\nrules:{many}") == ("there are more than 1,000 rules", Place(1_003, 3))

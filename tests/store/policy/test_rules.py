@@ -1,8 +1,13 @@
 """Which questions a rule matches, and whom its names mean."""
 
+from typing import Any
+
 import pytest
 
-from store.policy.rules import TOOLS, Asked, Group, Policy, Rule
+from store.policy.arguments import Check, Matcher, Op
+from store.policy.globs import Name
+from store.policy.hours import hours_of
+from store.policy.rules import TOOLS, Action, Asked, Group, Policy, Rule
 from store.questions import Risk
 
 ASKED = Asked("ask_approval", "deploy-bot", "release", Risk.HIGH)
@@ -73,3 +78,30 @@ def test_names_are_people_or_the_people_of_a_group_each_once_folded_and_sorted()
     assert policy.people(["oncall", "ANA", "dora"]) == ("ana", "dora", "zoë")
     assert policy.people(["Ben"]) == ("carl",)
     assert policy.people([]) == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"action": Action.ALLOW},
+        {"action": Action.NOTICE},
+        {"when": "true"},
+        {"hours": (hours_of("00:00-24:00"),)},
+        {"arguments": (Matcher("a", (Check(Op.EXISTS, False),)),)},
+    ],
+)
+def test_what_permits_or_looks_at_calls_governs_no_question(more: dict[str, Any]) -> None:
+    rule = Rule("x", tools=("*",), **more)
+    assert (rule.named_tools, rule.matched_tools) == (TOOLS, ())
+    assert not rule.matches(ASKED)
+    assert rule.names_call(Name.of("files__read"))
+
+
+def test_the_patterns_that_calls_can_match_are_those_that_are_not_for_questions() -> None:
+    tools = ("ask_*", "ASK_form", "files__*", "*", "mail:resources", "f?les__x", "mail", "asking__x")
+    assert Rule("x", tools=tools).call_globs == ("files__*", "*", "mail:resources", "f?les__x", "asking__x")
+
+
+def test_actions_are_ordered_from_the_mildest_to_the_strictest() -> None:
+    assert sorted(Action, key=lambda one: one.strictness) == [Action.ALLOW, Action.NOTICE, Action.HOLD, Action.DENY]
+    assert [one.permits for one in Action] == [True, True, False, False]

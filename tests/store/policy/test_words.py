@@ -1,8 +1,13 @@
 """Rules in words."""
 
+from typing import Any
+
 import pytest
 
+from store.policy.arguments import Check, Matcher, Op
+from store.policy.budgets import Budget
 from store.policy.demands import Condition
+from store.policy.hours import hours_of
 from store.policy.rules import Action, Rule
 from store.policy.words import duration, what_is_asked, what_it_asks, what_it_matches
 from store.questions import Risk
@@ -60,3 +65,62 @@ def test_a_condition_is_said_in_the_same_words() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(86_400, "24 h"), (5400, "90 min"), (61, "61 s"), (1, "1 s")])
 def test_a_time_is_said_in_the_largest_unit_in_which_it_is_whole(seconds: int, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_rule_for_calls_says_which_calls_where_when_and_at_what_times() -> None:
+    rule = Rule(
+        "x",
+        tools=("payments__send", "mail__*"),
+        exceptions=("mail__read",),
+        agents=("billing",),
+        action=Action.NOTICE,
+        arguments=(
+            Matcher("amount", (Check(Op.GT, 0), Check(Op.LE, 500.5))),
+            Matcher("to.country", (Check(Op.IN, ("DE", None)),)),
+            Matcher("cc", (Check(Op.EXISTS, False),)),
+        ),
+        when="args.memo != ''",
+        hours=(hours_of("mon 08:00-10:00"), hours_of("fri 08:00-10:00")),
+        budgets=(Budget("amount", 86_400, 1_000_500_000), Budget(None, 60, 1_000_000, each_agent=True)),
+    )
+    assert what_it_matches(rule) == (
+        "calls of payments__send and mail__* except mail__read by billing, "
+        'where amount is over 0 and amount is at most 500.5 and to.country is one of "DE", null and cc is not there, '
+        "when args.memo != '', at mon 08:00-10:00 or fri 08:00-10:00"
+    )
+    assert what_it_asks(rule) == (
+        "runs at once, and is noticed",
+        "up to 1,000.5 of amount a day",
+        "up to 1 call a minute for each agent",
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "words"),
+    [
+        (Op.EQ, "a", 'x is "a"'),
+        (Op.NE, True, "x is not true"),
+        (Op.GE, 5, "x is at least 5"),
+        (Op.LT, 5, "x is under 5"),
+        (Op.NOT_IN, ("a", 5), 'x is none of "a", 5'),
+        (Op.GLOB, "ä*", 'x is like "ä*"'),
+        (Op.MATCHES, "a+", 'x matches "a+"'),
+        (Op.LONGER, 5, "x is longer than 5"),
+        (Op.EXISTS, True, "x is there"),
+    ],
+)
+def test_each_test_has_words(op: Op, value: Any, words: str) -> None:
+    rule = Rule("x", tools=("a__b",), arguments=(Matcher("x", (Check(op, value),)),))
+    assert what_it_matches(rule) == f"calls of a__b by any agent, where {words}"
+
+
+def test_a_rule_for_questions_and_calls_says_both_and_one_with_tests_calls_only() -> None:
+    assert what_it_matches(Rule("x", tools=("*",))) == "every question and calls of * by any agent"
+    assert what_it_matches(Rule("x", tools=("ask_form", "a__b"))) == "forms and calls of a__b by any agent"
+    assert what_it_matches(Rule("x", tools=("*",), when="true")) == "calls of * by any agent, when true"
+
+
+def test_what_a_rule_that_permits_or_just_holds_does_is_said() -> None:
+    assert what_it_asks(Rule("x", tools=("a__b",), action=Action.ALLOW)) == ("runs at once",)
+    assert what_it_asks(Rule("x", tools=("a__b",))) == ("somebody must approve",)
+    assert what_it_matches(Rule("x", action=Action.ALLOW)) == "nothing asked by any agent"

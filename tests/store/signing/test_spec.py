@@ -25,10 +25,14 @@ from store.signing.statement import (
     base64_text,
     challenge,
     content_of_kept,
+    executed,
+    executed_args_commitment,
+    executed_content,
     load_statement,
     signed_answer,
 )
 from store.values import FieldType
+from tests.store.calls.held import held_call
 from tests.store.signing.key_in_software import EdDsaKey, Signed, signed_with
 
 SPEC = (Path(store.signing.__file__).parent / "SPEC.md").read_text("utf-8")
@@ -63,6 +67,17 @@ def test_the_commitment_of_the_example_is_that_of_its_answer() -> None:
     statement = load_statement(STATEMENT)
     assert answer_commitment(statement.nonce, json.loads(said["answer"]), said["comment"]) == said["commitment"]
     assert statement.answer_commitment == said["commitment"]
+
+
+def test_the_commitment_of_the_example_call_is_that_of_what_runs() -> None:
+    said = values("executed")
+    nonce = load_statement(STATEMENT).nonce
+    assert executed_args_commitment(nonce, json.loads(said["call"])) == said["commitment"]
+
+
+def test_questions_commit_to_no_call() -> None:
+    assert load_statement(STATEMENT).executed_args_commitment is None
+    assert executed_args_commitment("ab" * 32, None) is None
 
 
 def test_the_signature_of_the_example_is_the_one_it_prints() -> None:
@@ -191,3 +206,30 @@ def test_an_answer_a_comment_and_a_nonce_each_change_the_commitment() -> None:
         answer_commitment("11" * 32, {"decision": "a"}, "words"),
     }
     assert len(told) == 4
+
+
+def held(**arguments: Any) -> Card:
+    opened, expires = from_text("2026-11-22T14:30:00.000000Z"), from_text("2026-11-22T15:30:00.000000Z")
+    return Card("req_1", "bot", None, held_call(arguments), opened, expires)
+
+
+def test_what_runs_by_an_approved_call_is_its_tool_with_its_arguments() -> None:
+    assert executed(held(amount=5), approves=True) == executed_content("payments__send", {"amount": 5})
+    assert executed(held(amount=5), approves=False) is None
+
+
+def test_commitments_to_calls_differ_by_tool_arguments_and_nonce() -> None:
+    contents = [
+        executed_content("a__b", {"n": 1}),
+        executed_content("a__b", {"n": 2}),
+        executed_content("a__c", {"n": 1}),
+    ]
+    found = {executed_args_commitment(nonce, content) for nonce in ("ab" * 32, "cd" * 32) for content in contents}
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(("option", "approves"), [("run", True), ("refuse", False)])
+def test_a_held_call_is_answered_with_one_of_its_two_options(option: str, approves: bool) -> None:
+    said, content = signed_answer(held(amount=5), Chosen(option))
+    words = "approved: exactly this call may run, once" if approves else "refused: the call must not run"
+    assert (said, content) == (SignedAnswer(option, approves, words), {"decision": option})

@@ -1,0 +1,1 @@
+"""Moving the servers of a client's configuration file behind Assent, and back."""
