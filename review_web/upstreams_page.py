@@ -126,10 +126,12 @@ def routes(site: Site) -> list[BaseRoute]:
         return RedirectResponse("/upstreams?done=accepted", 303)
 
     async def restart(request: Request) -> Response:
-        require_admin(request)
+        session = require_admin(request)
         name = (await request.form()).get("name")
         try:
-            await site.desk.calls.ask_restart(name if isinstance(name, str) else "")
+            await site.desk.calls.ask_restart(
+                name if isinstance(name, str) else "", reviewer=session.reviewer, session_id=session.id
+            )
         except Problem as problem:
             return await _page(site, request, problem=f"{sentence(problem.message)} Nothing was started anew.")
         return RedirectResponse("/upstreams?done=restart", 303)

@@ -2,6 +2,7 @@
 
 import json
 from difflib import unified_diff
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -40,7 +41,7 @@ def upstreams(
         if accept is not None:
             _accept(records, name, accept, shared)
         elif restart:
-            anyio.run(records.calls.ask_restart, name)
+            anyio.run(partial(records.calls.ask_restart, name, reviewer=None, session_id=None))
             shared.answer({"restart": name}, f"{name} is started anew as soon as the server looks, if the server runs")
         else:
             _show(records, health, shared)

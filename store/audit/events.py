@@ -598,6 +598,15 @@ class DefinitionAccepted(Event):
 
 
 @dataclass(frozen=True)
+class UpstreamRestarted(Event):
+    """A person had an upstream ended and started anew; without `reviewer`, whoever has the server's files."""
+
+    type = "upstream_restarted"
+    name: Text
+    reviewer: str | None
+
+
+@dataclass(frozen=True)
 class LogExported(Event):
     """The log left the house, up to this size."""
 

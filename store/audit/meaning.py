@@ -82,6 +82,7 @@ class Story:
             "call_ended": lambda entry, _: self._calls.ended(entry),
             "definition_seen": lambda entry, texts: self._calls.seen(entry, texts, self._rules),
             "definition_accepted": self._definition_accepted,
+            "upstream_restarted": self._upstream_restarted,
         }
 
     @property
@@ -188,6 +189,10 @@ class Story:
         if (reviewer := entry.get("reviewer")) is not None:
             self._standing.require_admin(reviewer)
         self._calls.accepted(entry, texts)
+
+    def _upstream_restarted(self, entry: Entry, texts: Texts) -> None:
+        if (reviewer := entry.get("reviewer")) is not None:
+            self._standing.require_admin(reviewer)
 
     def _request_denied(self, entry: Entry, texts: Texts) -> None:
         _require(entry.get("policy_sha256") == self._rules.sha256, "it denies by rules that are not in force")

@@ -8,9 +8,12 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from store import tables
+from store.audit.events import Concealed, UpstreamRestarted
 from store.calls.listings import NOTHING_LISTED, is_in_force
 from store.calls.pins import upstreams_in_force
 from store.database import Transaction
+from store.people import Reviewer
+from store.policy.active import require_admin
 from store.problems import Problem
 from store.signals import GATEWAY
 
@@ -70,12 +73,14 @@ def upstreams(connection: Connection) -> tuple[UpstreamHealth, ...]:
     )
 
 
-def ask_restart(transaction: Transaction, name: str) -> None:
+def ask_restart(transaction: Transaction, name: str, *, reviewer: Reviewer | None, session_id: str | None) -> None:
     """A person wants it started anew.
 
     Raises:
         NoSuchUpstream
+        NotAdmin: `reviewer` may not do this, or the session has ended.
     """
+    require_admin(transaction.connection, reviewer, session_id)
     if name not in (one.name for one in upstreams_in_force(transaction.connection)):
         raise NoSuchUpstream(f"the rules in force name no upstream {name!r}", "List them: assent upstreams")
     row = {
@@ -90,6 +95,7 @@ def ask_restart(transaction: Transaction, name: str) -> None:
     transaction.connection.execute(
         insert(tables.upstreams).values(**row).on_conflict_do_update(index_elements=["name"], set_=wanted)
     )
+    transaction.record(UpstreamRestarted(Concealed(name), None if reviewer is None else reviewer.id))
     transaction.touch(GATEWAY)
 
 

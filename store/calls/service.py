@@ -185,13 +185,16 @@ class Calls:
 
         await self._database.write(change)
 
-    async def ask_restart(self, name: str) -> None:
-        """Have an upstream started anew by the process that runs it.
+    async def ask_restart(self, name: str, *, reviewer: Reviewer | None, session_id: str | None) -> None:
+        """Have an upstream started anew by the process that runs it. Without `reviewer`, from the command line.
 
         Raises:
             NoSuchUpstream
+            NotAdmin: `reviewer` may not do this, or the session has ended.
         """
-        await self._database.write(lambda change: health.ask_restart(change, name))
+        await self._database.write(
+            lambda change: health.ask_restart(change, name, reviewer=reviewer, session_id=session_id)
+        )
 
     async def recorded(self, limit: int) -> tuple[Recorded, ...]:
         """The newest calls, held and denied ones among them, the newest first."""

@@ -152,7 +152,7 @@ async def test_a_person_can_have_it_started_anew(database: Database, tmp_path: P
     notes = Notebook(tmp_path / "notes")
     async with gateway(database, tmp_path, everything("up", notes.folder)) as house:
         await house.health("up", "up")
-        await house.calls.ask_restart("up")
+        await house.calls.ask_restart("up", reviewer=None, session_id=None)
         await notes.seen("started", times=2)
         await notes.seen("stopped")
         assert text_of(await house.call("up", "echo", text="anew")) == "anew"

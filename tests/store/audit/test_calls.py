@@ -29,6 +29,7 @@ from store.audit.events import (
     RequestVoted,
     ServerStarted,
     ServerStopped,
+    UpstreamRestarted,
 )
 from store.audit.verify import LogFault
 from store.canonical_json import canonical_text
@@ -295,6 +296,7 @@ def test_what_rules_and_people_let_run_follows(parts: tuple[Part, ...]) -> None:
         ((lambda w: accepted(w, READ, D2),), "what it accepts is not how 'files__read' is defined"),
         ((lambda w: accepted(w, "files__other"),), "no entry before it defines 'files__other'"),
         ((lambda w: accepted(w, READ, reviewer="rev_2"),), "rev_2 is no admin"),
+        ((lambda w: w.write(UpstreamRestarted(Concealed("files"), "rev_2")),), "rev_2 is no admin"),
         (
             (lambda w: w.write(CallDenied("agt_1", Concealed("x"), Concealed("y"), None, 0, sha256_of(RULES))),),
             "nothing",

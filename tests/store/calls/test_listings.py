@@ -186,7 +186,7 @@ async def test_what_is_said_of_its_health_is_no_listing(desk: Desk, database: Da
     await in_force(desk, text=text)
     more = upstream("more", text)
     await desk.calls.health("more", more.launch_sha256, "up", "it runs")
-    await desk.calls.ask_restart("more")
+    await desk.calls.ask_restart("more", reviewer=None, session_id=None)
     first = tool("first", of="more")
     await relist(desk.calls, of=more)
     await relist(desk.calls, first, of=more)
