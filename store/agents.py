@@ -102,8 +102,8 @@ class Agents:
             row = connection.execute(_OF_TOKEN, {"digest": digest}).one_or_none()
             return None if row is None else _agent(row)
 
-        # Read here and not in a thread: it is one look at an index, and every call of every agent begins with it.
-        return self._database.read_now(query)
+        # Here and not in a thread: it is one look at an index, and every call of every agent begins with it.
+        return self._database.glance(query)
 
     async def change_owner(self, name: str, owner: str, *, by: Session | None) -> Agent:
         """Let another person answer for an agent. `by` is the session of an admin, None the command line.

@@ -137,6 +137,8 @@ class Database:
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self.signals = Signals(on_listen=self._nudge)
         self._readers: anyio.CapacityLimiter | None = None
+        self._glancing = threading.Lock()
+        self._kept: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="assent-writer", daemon=True)
         self._thread.start()
 
@@ -195,6 +197,10 @@ class Database:
         if self._thread.is_alive():
             self._jobs.put(None)
             self._thread.join()
+        with self._glancing:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
         self._engine.dispose()
 
     def submit(self, change: Change[T]) -> "Future[T]":
@@ -236,6 +242,22 @@ class Database:
         """Run a query on committed state, here."""
         with self._engine.connect() as connection, connection.begin():
             return query(connection)
+
+    def glance(self, query: Query[T]) -> T:
+        """`read_now` for a query of one statement, on a connection that is kept for it: for what each call begins with.
+
+        It sees what is committed at that moment.
+        """
+        with self._glancing:
+            if self._kept is None:
+                self._kept = self._engine.connect().execution_options(assent_glance=True)
+            try:
+                return query(self._kept)
+            except BaseException:
+                kept, self._kept = self._kept, None
+                kept.invalidate()
+                kept.close()
+                raise
 
     def _nudge(self) -> None:
         # The writer sleeps without a time limit while nobody listens; a new listener makes it poll.
@@ -442,7 +464,9 @@ def sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writer = connection.get_execution_options().get("assent_writer", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        options = connection.get_execution_options()
+        # A glance is one statement, and so a transaction already; begun, it would see the past from then on.
+        if not options.get("assent_glance", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("assent_writer", False) else "BEGIN")
 
     return engine

@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 from sqlalchemy import Connection, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from store import tables
 from store.audit.checkpoint import LogKey
@@ -129,6 +129,27 @@ async def test_what_another_process_writes_wakes_every_listener(database: Databa
         assert await database.read(names) == ["from-elsewhere"]
     finally:
         other.close()
+
+
+async def test_a_glance_sees_what_was_committed_just_now_here_and_elsewhere(
+    database: Database, signer: LogKey, home: Path
+) -> None:
+    assert database.glance(names) == []
+    await database.write(add("here"))
+    assert database.glance(names) == ["here"]
+    other = Database.open(f"sqlite:///{home / 'assent.db'}", signed_by(signer))
+    await other.write(add("there"))
+    assert database.glance(names) == ["here", "there"]
+    other.close()
+
+
+async def test_a_glance_that_failed_spoils_none_after_it(database: Database) -> None:
+    def wrong(connection: Connection) -> None:
+        connection.execute(text("SELECT name FROM nowhere"))
+
+    with pytest.raises(DBAPIError, match="no such table"):
+        database.glance(wrong)
+    assert database.glance(names) == []
 
 
 async def test_closing_finishes_what_is_queued_and_refuses_what_comes_after(home: Path, signer: LogKey) -> None:
