@@ -4,7 +4,6 @@ Names are never taken apart: whoever calls is looked up here, exactly. A name th
 that not every client can say, is left out, and so is a definition that cannot be pinned.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,11 @@ from typing import Any
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from server.gateway.limits import Limits
-from store.calls.definitions import LONGEST_NAME, SEPARATOR, Definition, Method, Pinned
+from store.calls.definitions import LONGEST_NAME, NAME, SEPARATOR, Definition, Method, Pinned
 from store.names import fold
 from store.policy.upstreams import Upstream
 from store.strict_json import DEPTH_LIMIT, shortened
 
-NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST_NAME}}}")
 LONGEST_URI = 2_048
 
 

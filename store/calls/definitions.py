@@ -1,5 +1,6 @@
 """What an upstream says that it has, and under which name agents and rules know it. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from store.canonical_json import canonical_sha256, canonical_text, settled
 
 SEPARATOR = "__"
 LONGEST_NAME = 64
+NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST_NAME}}}")
+"""What a name that agents are told may be made of."""
 
 
 class Method(StrEnum):

@@ -43,20 +43,20 @@ def faults(schema: Any, arguments: Mapping[str, Any]) -> tuple[Fault, ...]:
 
     A fault's field is the dotted path to the value, beginning with the argument's name.
     """
+    misshapen = unfit(arguments)
+    if misshapen is not None:
+        return (misshapen,)
     found = _faults(schema, arguments, WORK_LIMIT)
     too_much = Fault(WHOLE, "are too large to be compared with what the tool takes; send less at once")
     return (too_much,) if found is None else found
 
 
 def quick_faults(schema: Any, arguments: Mapping[str, Any]) -> tuple[Fault, ...] | None:
-    """The same, within some milliseconds; None where it takes longer, and `faults` has to say it."""
+    """The same of arguments that were `taken`, within some milliseconds; None where it takes longer: ask `faults`."""
     return _faults(schema, arguments, QUICK_LIMIT)
 
 
 def _faults(schema: Any, arguments: Mapping[str, Any], steps: int) -> tuple[Fault, ...] | None:
-    misshapen = unfit(arguments)
-    if misshapen is not None:
-        return (misshapen,)
     try:
         with within(steps):
             return tuple(_found(schema, arguments))
@@ -70,21 +70,28 @@ def _faults(schema: Any, arguments: Mapping[str, Any], steps: int) -> tuple[Faul
 
 def unfit(arguments: Mapping[str, Any]) -> Fault | None:
     """Why these cannot be arguments of any call: not JSON with one meaning, or more than a person can be shown."""
+    found = taken(arguments)
+    return found if isinstance(found, Fault) else None
+
+
+def taken(arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | Fault:
+    """Arguments as they are sent, and their canonical form; or why they cannot be arguments of any call."""
     if _too_deep(arguments):
         return Fault(WHOLE, f"are nested too deeply; the limit is {DEPTH_LIMIT} levels")
     try:
-        size = len(rfc8785.dumps(dict(arguments)))
+        written = rfc8785.dumps(dict(arguments))
     except rfc8785.IntegerDomainError:
         return Fault(WHOLE, _TOO_LARGE)
     except (rfc8785.CanonicalizationError, ValueError, TypeError):
         return Fault(WHOLE, "are not JSON with one meaning: only finite numbers and whole Unicode texts are")
     try:
-        settled(arguments)
+        as_sent = settled(arguments)
     except ValueError:
         return Fault(WHOLE, _TOO_LARGE)
-    if size > ARGUMENTS_LIMIT:
-        return Fault(WHOLE, f"have {size:,} bytes; a person can be shown at most {ARGUMENTS_LIMIT:,}")
-    return None
+    if len(written) > ARGUMENTS_LIMIT:
+        return Fault(WHOLE, f"have {len(written):,} bytes; a person can be shown at most {ARGUMENTS_LIMIT:,}")
+    # What is settled is what is read back from this form, and so has the same one.
+    return as_sent, written.decode()
 
 
 def input_schema(method: Method, content: Mapping[str, Any] | None) -> Any:

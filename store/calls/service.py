@@ -24,8 +24,7 @@ from store.calls.digest import digest_of
 from store.calls.health import UpstreamHealth
 from store.calls.recorded import Recorded
 from store.calls.running import Outcome
-from store.calls.schema import faults, quick_faults, unfit
-from store.canonical_json import canonical_text, settled
+from store.calls.schema import faults, quick_faults, taken
 from store.database import Change, Database, Transaction
 from store.deciding.governing import Denied
 from store.people import Reviewer
@@ -60,11 +59,11 @@ class Calls:
         Raises:
             PolicyUnreadable: nobody can say what the rules are; nothing is sent, and nobody was asked.
         """
-        taken = await _beside(_taken, call.arguments, large=not _is_small(call.arguments))
-        if isinstance(taken, Fault):
-            return await self._misfit(agent, call, None, [taken])
+        found = await _beside(taken, call.arguments, large=not _is_small(call.arguments))
+        if isinstance(found, Fault):
+            return await self._misfit(agent, call, None, [found])
         # Judged, shown, approved, recorded and sent is one and the same, to the type of each number.
-        settled_arguments, arguments = taken
+        settled_arguments, arguments = found
         call = replace(call, arguments=settled_arguments)
         wrong = await self._faults(call, large=len(arguments) > LARGE)
         if wrong:
@@ -75,10 +74,10 @@ class Calls:
 
     async def refuse(self, agent: Agent, tool: str, why: str, arguments: Mapping[str, Any] | None = None) -> Denied:
         """Record a call that was turned away before it could be judged: a name that nothing has, say."""
-        taken = None
+        found = None
         if arguments is not None:
-            taken = await _beside(_taken, arguments, large=not _is_small(arguments))
-        text = taken[1] if isinstance(taken, tuple) else None
+            found = await _beside(taken, arguments, large=not _is_small(arguments))
+        text = found[1] if isinstance(found, tuple) else None
         return await self._database.write(
             lambda change: deny(change, agent, tool=tool, why=why, arguments=text, policy_sha256=_policy_sha256(change))
         )
@@ -273,15 +272,6 @@ async def _outcome(ended: Ended) -> Outcome:
     if ended.result is None:
         return Outcome(ended)
     return Outcome(ended, await _beside(digest_of, ended.result, large=not _is_small(ended.result)))
-
-
-def _taken(arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | Fault:
-    """Arguments as they are sent, and their canonical form; or why they cannot be arguments of any call."""
-    misshapen = unfit(arguments)
-    if misshapen is not None:
-        return misshapen
-    taken = settled(arguments)
-    return taken, canonical_text(taken)
 
 
 async def _beside(work: Callable[[Any], T], value: Any, *, large: bool) -> T:

@@ -4,18 +4,16 @@ These hints are claims of a program that nobody here checked. So a draft permits
 names each tool, never a pattern: what comes later is not permitted by it.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from store.calls.definitions import LONGEST_NAME, Definition, Method, Pinned
+from store.calls.definitions import NAME, Definition, Method, Pinned
 from store.names import fold
 from store.policy.rules import Action
 
 MOST_NAMES = 500
 """Tools in one rule, as the reader takes them."""
-_EXPOSED = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST_NAME}}}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ def suggestion(upstream: str, pinned: Iterable[Pinned], taken_names: Collection[
     """Rules for the tools of this upstream that were accepted; `taken_names` are rules that there are already."""
     listed = [one for one in pinned if one.definition.upstream == upstream and one.gone_at is None]
     tools = [one.definition for one in listed if one.is_accepted and one.definition.method is Method.TOOL]
-    named = [one for one in tools if _EXPOSED.fullmatch(one.exposed)]
+    named = [one for one in tools if NAME.fullmatch(one.exposed)]
     reading = [one for one in named if _says(one, "readOnlyHint")]
     others = [one for one in named if one not in reading]
     mild = [one for one in others if _says(one, "destructiveHint") is False]

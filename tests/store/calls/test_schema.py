@@ -1,5 +1,6 @@
 """Arguments against what a definition takes: named faults, and an end to all work, whatever the schema."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from store.answers import Fault
 from store.calls.definitions import Method
-from store.calls.schema import ARGUMENTS_LIMIT, FAULTS_LIMIT, faults, input_schema, quick_faults, unfit
+from store.calls.schema import ARGUMENTS_LIMIT, FAULTS_LIMIT, faults, input_schema, quick_faults, taken, unfit
+from store.canonical_json import canonical_text
 
 PAYMENT = {
     "type": "object",
@@ -277,3 +279,17 @@ def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def test_arguments_pass_where_the_library_without_bounds_lets_them(schema: Any, arguments: dict[str, Any]) -> None:
     within = {"allOf": [schema]}
     assert (faults(within, arguments) == ()) is Draft202012Validator(within).is_valid(arguments)
+
+
+@pytest.mark.parametrize("number", [2.0, -0.0, 0.5, 1e21, 9007199254740991.0, 7])
+def test_what_is_taken_is_what_is_read_back_from_its_form(number: float) -> None:
+    found = taken({"a": [number]})
+    assert isinstance(found, tuple)
+    settled_arguments, form = found
+    assert form == canonical_text(settled_arguments)
+    read_back = json.loads(form)["a"][0]
+    assert (read_back, type(read_back)) == (settled_arguments["a"][0], type(settled_arguments["a"][0]))
+
+
+def test_what_is_unfit_is_not_taken() -> None:
+    assert isinstance(taken({"a": 1e16}), Fault)
