@@ -1,4 +1,4 @@
-"""The agents: who answers for each, when it last asked; and for admins, to change that or to end one.
+"""The agents: who answers for each, when it last called; and for admins, to change that or to end one.
 
 Tokens are made on the command line only: a page that shows one would put it into a browser, where it has no business.
 """
@@ -15,13 +15,16 @@ from review_web.proof import Proof, proof_of, require_proven_admin
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from store.agents import Agent
+from store.halts import Halt
 from store.names import fold
 from store.people import Role
 from store.problems import AgentProblem, PeopleProblem
 
 _DONE = {
     "owner": "The owner is changed.",
+    "resumed": "It goes on. What it had asked is as it was; calls that were cancelled are not sent again.",
     "revoked": "The agent is revoked. Its tokens open nothing any more; what it asked stays in the history.",
+    "unheld": "That was not held back any more. Nothing was changed.",
 }
 
 
@@ -32,6 +35,8 @@ class AgentLine:
     agent: Agent
     stranger: bool
     """Its owner has no account here."""
+    halt: Halt | None
+    """What holds it back by its name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class AgentsPage:
     """User names of who could own one."""
     rules: bool
     """Whoever reads this is an admin."""
+    may_halt: bool
+    """Whoever reads this may pause and stop."""
     proof: Proof
     done: str | None
     problem: str | None
@@ -87,14 +94,16 @@ async def _page(site: Site, request: Request, *, problem: str | None = None, sta
     session = require_reviewer(request)
     people = await site.people.reviewers()
     names = {fold(person.username) for person in people}
+    held_back = {halt.agent_id: halt for halt in await site.desk.halts.all()}
     lines = [
-        AgentLine(agent, agent.owner is not None and fold(agent.owner) not in names)
+        AgentLine(agent, agent.owner is not None and fold(agent.owner) not in names, held_back.get(agent.id))
         for agent in await site.agents.list()
     ]
     page = AgentsPage(
         agents=tuple(line for line in lines if line.agent.revoked_at is None),
         revoked=tuple(line for line in lines if line.agent.revoked_at is not None),
         people=tuple(person.username for person in people if person.disabled_at is None),
+        may_halt=session.reviewer.may_decide,
         rules=session.reviewer.role is Role.ADMIN,
         proof=await proof_of(site, request),
         done=_DONE.get(request.query_params.get("done", "")) if problem is None else None,

@@ -14,6 +14,7 @@ from markupsafe import escape
 
 from review_web.arguments_table import same
 from review_web.json_text import json_text, scalar_text
+from review_web.own_tools import is_code
 from review_web.visible import marked
 from store.answers import Fault
 from store.calls.schema import WHOLE, unfit
@@ -26,6 +27,7 @@ _ONE_LINE = 80
 _FEW = 40
 _NO_NUMBER = "write a number, such as 12 or 12.5"
 _NOTHING: Mapping[str, Any] = {}
+_TRUE_OR_FALSE: Mapping[str, Any] = {"type": "boolean"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class ArgumentInput:
     key: str
     """The input's name and id. A hash, because an argument's name can be anything."""
     control: str
-    """`line`, `lines`, `number`, `choice` or `json`."""
+    """`line`, `lines`, `code`, `number`, `choice` or `json`."""
     value: str
     """What stands in it."""
     choices: tuple[ArgumentChoice, ...]
@@ -97,8 +99,7 @@ def inputs_of(
         return ()
     required = frozenset(name for name in needed if isinstance(name, str)) if isinstance(needed, list) else frozenset()
     return tuple(
-        _input(name, question.arguments, _mapping(properties.get(name)), name in required, sent, faults)
-        for name in names
+        _input(name, question, _mapping(properties.get(name)), name in required, sent, faults) for name in names
     )
 
 
@@ -166,7 +167,7 @@ def _read(one: ArgumentInput, arguments: Mapping[str, Any], typed: str | None) -
         return arguments[one.name] if one.present else _ABSENT
     if not plain.strip() and (not one.present or one.control == "choice"):
         return _ABSENT
-    if one.control in ("line", "lines"):
+    if one.control in ("line", "lines", "code"):
         return plain
     return _read_json(one, plain)
 
@@ -185,16 +186,20 @@ def _read_json(one: ArgumentInput, text: str) -> Any:
 
 def _input(
     name: str,
-    arguments: Mapping[str, Any],
+    question: HeldCall,
     schema: Mapping[str, Any],
     required: bool,
     sent: Sent | None,
     faults: Sequence[Fault],
 ) -> ArgumentInput:
     key = key_of(name)
-    present = name in arguments
-    value = arguments.get(name)
-    control, choices = _control(schema, present, value)
+    present = name in question.arguments
+    value = question.arguments.get(name)
+    own = question.is_own
+    # Clients tell no schema of their own tools; what is true or false now is nothing else by a change.
+    control, choices = _control(_TRUE_OR_FALSE if own and isinstance(value, bool) else schema, present, value)
+    if own and control in ("line", "lines") and is_code(question.name, name):
+        control = "code"
     text = "" if not present else _typeable(value) if control in ("json", "choice") else scalar_text(value)
     chosen = text if sent is None else sent.values.get(key, text)
     said = schema.get("description")

@@ -9,7 +9,7 @@ from store.answers import Fault
 from store.card import Button, Card
 from store.fields import Choice, FormField
 from store.lifecycle import VOTED_KINDS, Kind
-from store.questions import AskForm, AskSelection, AskTextInput, Mode
+from store.questions import AskForm, AskSelection, AskTextInput, HeldCall, Mode
 from store.values import FieldType, parse_moment
 
 # Every option of a short list can be seen at once, which a drop-down hides.
@@ -23,6 +23,7 @@ PRESETS: Mapping[Kind, tuple[str, ...]] = {
     Kind.TEXT_INPUT: ("Write it anew, shorter.", "Say who will read it.", _NOT_THIS),
     Kind.CALL: ("Not now.", "Wrong recipient.", "Too much at once.", "Say first why this is needed."),
 }
+OF_OWN_TOOLS = ("Not now.", "Not on this machine.", "Do it another way.", "Say first why this is needed.")
 
 _INPUT_TYPES: Mapping[FieldType, str] = {
     FieldType.NUMBER: "number",
@@ -140,9 +141,14 @@ def answer_form(card: Card, typed: Typed | None = None, faults: Sequence[Fault] 
         comment=typed.comment if typed else "",
         comment_error=errors.get("comment"),
         reason_required=card.reason_required,
-        presets=PRESETS[card.kind],
+        presets=_presets(card),
         problems=tuple(_problem(fault, fields) for fault in faults),
     )
+
+
+def _presets(card: Card) -> tuple[str, ...]:
+    question = card.question
+    return OF_OWN_TOOLS if isinstance(question, HeldCall) and question.is_own else PRESETS[card.kind]
 
 
 def _buttons(card: Card) -> tuple[tuple[str, Button], ...]:

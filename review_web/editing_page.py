@@ -183,6 +183,8 @@ async def _schema(site: Site, question: HeldCall) -> dict[str, Any]:
     """The input schema as it was accepted; nothing where there is none, or where the card is of another."""
     if question.method == Method.RESOURCE:
         return dict(input_schema(Method.RESOURCE, None))
+    if question.is_own:
+        return {}
     pinned = await site.desk.calls.definition(question.upstream, Method(question.method), question.name)
     accepted = None if pinned is None else pinned.accepted
     if accepted is None or accepted.sha256 != question.definition_sha256:

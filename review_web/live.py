@@ -14,22 +14,23 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from review_web.errors import Refusal
+from review_web.halt_news import HaltNews, halts_mark
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from review_web.verdicts import Verdict, verdict_of
-from store.moments import from_text
+from store.moments import read_text
 from store.people import Session
 from store.questions import HeldCall
 from store.requests import RequestView
-from store.signals import INBOX, PEOPLE
+from store.signals import HALTS, INBOX, PEOPLE
 
 # Shorter than what proxies commonly take for a dead connection.
 HEARTBEAT_SECONDS = 20
 # A burst of changes is told in one message: each look reads the whole inbox.
 PAUSE_SECONDS = 0.2
-_HEARTBEAT = ": still here\n\n"
-_SIGNED_OUT = "event: signed-out\ndata: \n\n"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEARTBEAT = ": still here\n\n"
+SIGNED_OUT = "event: signed-out\ndata: \n\n"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _CLOSED_TOLD = 50
 
 
@@ -69,17 +70,17 @@ Compose = Callable[[], Awaitable[str]]
 
 def routes(site: Site) -> list[BaseRoute]:
     """`GET /events?page=inbox&opened=…&closed=…` and `GET /events?page=card&request=…&card=…`, of which `card` is the
-    hash of the card that the page shows."""
+    hash of the card that the page shows; either with `halts`, the mark of what the page shows as held back."""
 
     async def events(request: Request) -> Response:
         session = require_reviewer(request)
         request_id = request.query_params.get("request")
         if request.query_params.get("page") == "card" and request_id:
-            stream = _stream(site, session, _card_news(site, request_id, request.query_params.get("card")), request_id)
+            compose, topic = _card_news(site, request_id, request.query_params.get("card")), request_id
         else:
-            opened, closed = _mark(request, "opened"), _mark(request, "closed")
-            stream = _stream(site, session, _inbox_news(site, opened, closed), INBOX)
-        return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+            compose, topic = _inbox_news(site, _mark(request, "opened"), _mark(request, "closed")), INBOX
+        stream = _stream(site, session, _with_halts(site, compose, request.query_params.get("halts")), topic)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
     return [Route("/events", events, name="events")]
 
@@ -90,21 +91,34 @@ async def _stream(site: Site, session: Session, compose: Compose, topic: str) ->
     The heartbeat keeps its own time: one on each wake-up would tell that somebody answered to who must not know it.
     """
     said, spoke = "", float("-inf")
-    with site.desk.signals.listen(topic, PEOPLE) as listener:
+    with site.desk.signals.listen(topic, PEOPLE, HALTS) as listener:
         while True:
-            if not await _still_signed_in(site, session):
-                yield _SIGNED_OUT
+            if not await still_signed_in(site, session):
+                yield SIGNED_OUT
                 return
             news = await compose()
             if news != said:
                 said, spoke = news, anyio.current_time()
-                yield _message(news)
+                yield message(news)
             elif anyio.current_time() >= spoke + HEARTBEAT_SECONDS:
                 spoke = anyio.current_time()
-                yield _HEARTBEAT
+                yield HEARTBEAT
             await anyio.sleep(PAUSE_SECONDS)
             with anyio.move_on_at(spoke + HEARTBEAT_SECONDS):
                 await listener.changed()
+
+
+def _with_halts(site: Site, compose: Compose, shown: str | None) -> Compose:
+    """The news of a page; and before them what is held back by now, where the page, by its mark, shows otherwise."""
+
+    async def composed() -> str:
+        news = await compose()
+        halts = await site.desk.halts.all() if shown is not None else ()
+        if shown is None or halts_mark(halts) == shown:
+            return news
+        return site.templates.fragment("halt_news.html", HaltNews(halts)) + news
+
+    return composed
 
 
 def _inbox_news(site: Site, opened: datetime | None, closed: datetime | None) -> Compose:
@@ -141,7 +155,8 @@ def _card_news(site: Site, request_id: str, card_sha256: str | None) -> Compose:
     return compose
 
 
-async def _still_signed_in(site: Site, session: Session) -> bool:
+async def still_signed_in(site: Site, session: Session) -> bool:
+    """Whether the session that opened a stream is still open."""
     # Asking for the list, not for the session by its secret: a page that is merely open must not keep itself signed in.
     open_sessions = await site.people.sessions(session.reviewer.id)
     return any(one.id == session.id for one in open_sessions)
@@ -152,11 +167,12 @@ def _mark(request: Request, name: str) -> datetime | None:
     if not text:
         return None
     try:
-        return from_text(text)
+        return read_text(text)
     except ValueError:
         raise Refusal(400, "That is no moment in time", f"`{name}` is not a time as the inbox writes it.") from None
 
 
-def _message(html: str) -> str:
+def message(html: str) -> str:
+    """A piece of HTML as a message of the stream."""
     lines = html.splitlines() or [""]
     return "".join(f"data: {line}\n" for line in lines) + "\n"

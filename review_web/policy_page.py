@@ -1,9 +1,10 @@
-"""The rules: what is in force, what the file proposes, and the button that puts it in force.
+"""The rules: what is in force, what the file and what people propose, and the buttons that put it in force.
 
 A changed file changes nothing. An admin who proved within ten minutes who they are activates the very text that the
 page showed them, in place of the very rules that it was compared with; if either moved meanwhile, nothing happens.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +17,36 @@ from review_web.compared import Line, compared
 from review_web.errors import sentence
 from review_web.launch_lines import LaunchRow, launch_rows
 from review_web.proof import Proof, proof_of, require_proven_admin
+from review_web.proposed_rules import ProposedPart, proposed_part
 from review_web.replay_words import ReplayPart, replay_part
+from review_web.rule_anchor import rule_anchor
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from store.people import Role
 from store.policy.active import Activation, NotAdmin, PolicyMoved, Via
-from store.policy.file import read_file
+from store.policy.additions import CannotAdd
+from store.policy.file import InFile, read_file
 from store.policy.findings import Finding
 from store.policy.overview import Matched
 from store.policy.policies import Look
+from store.policy.proposed import ProposalProblem
 from store.policy.reading import PolicyMistake, sha256_of
 from store.policy.rules import Action
 from store.policy.words import what_it_asks, what_it_matches
 from store.problems import PolicyUnreadable
 
+_IN_FORCE = (
+    "These rules are in force, from the next question and the next call on. What is open keeps the rules that it was "
+    "asked under; a held call is judged once more before it runs."
+)
+_IN_FILE: Mapping[str, str] = {
+    InFile.SAME.value: "The file has the rule, too.",
+    InFile.ADDED.value: "The file has the rule, too, beside the changes that wait in it.",
+    InFile.FAILED.value: (
+        "The file could not be changed, and does not have the rule: add it there yourself, or putting the file in "
+        "force takes the rule out again."
+    ),
+}
 CALLS_REPLAYED = 500
 """Calls that a proposal is tried on by each look at the page; the command line tries more."""
 
@@ -39,6 +56,7 @@ class RuleRow:
     """One rule, in words."""
 
     name: str
+    anchor: str
     matches: str
     asks: tuple[str, ...]
     matched: Matched
@@ -97,8 +115,11 @@ class PolicyPage:
     """The file is what is in force."""
     mistake: str | None
     """Why the file cannot be read."""
+    proposed: ProposedPart
+    """What people proposed because of calls."""
     proof: Proof
-    done: bool
+    done: str | None
+    """What was just done, in words."""
     problem: str | None
 
 
@@ -112,7 +133,8 @@ class _Drafted:
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """`GET /policy`, and `POST /policy/activate` with `proposal` and `instead_of` as the page had them."""
+    """`GET /policy`, and `POST /policy/activate` with `proposal` and `instead_of` as the page had them; for what people
+    proposed `POST /policy/proposals/{id}/accept` with `shown` and `instead_of`, and `…/aside`."""
 
     async def show(request: Request) -> Response:
         return await _page(site, request)
@@ -136,9 +158,37 @@ def routes(site: Site) -> list[BaseRoute]:
             return await _page(site, request, problem="That was no page of ours. Nothing was changed.")
         return RedirectResponse("/policy?done=1", 303)
 
+    async def accept(request: Request) -> Response:
+        session = require_proven_admin(site, request)
+        form = await request.form()
+        shown, instead_of = form.get("shown"), form.get("instead_of")
+        try:
+            accepted = await site.desk.proposals.accept(
+                request.path_params["id"],
+                shown=str(shown),
+                instead_of=int(str(instead_of)),
+                session=session,
+                file=site.settings.policy_file,
+            )
+        except (ProposalProblem, PolicyMistake, PolicyMoved, NotAdmin, CannotAdd, PolicyUnreadable) as problem:
+            return await _page(site, request, problem=f"{sentence(problem.message)} {problem.hint}".strip())
+        except ValueError:
+            return await _page(site, request, problem="That was no page of ours. Nothing was changed.")
+        return RedirectResponse(f"/policy?accepted={accepted.in_file.value}", 303)
+
+    async def put_aside(request: Request) -> Response:
+        session = require_proven_admin(site, request)
+        try:
+            await site.desk.proposals.put_aside(request.path_params["id"], session=session)
+        except (ProposalProblem, NotAdmin) as problem:
+            return await _page(site, request, problem=f"{sentence(problem.message)} {problem.hint}".strip())
+        return RedirectResponse("/policy?aside=1", 303)
+
     return [
         Route("/policy", show, methods=["GET"], name="policy"),
         Route("/policy/activate", activate, methods=["POST"]),
+        Route("/policy/proposals/{id}/accept", accept, methods=["POST"]),
+        Route("/policy/proposals/{id}/aside", put_aside, methods=["POST"]),
     ]
 
 
@@ -148,10 +198,11 @@ async def _page(site: Site, request: Request, *, problem: str | None = None) -> 
     policies = site.desk.policies
     # Before the rules themselves: should others come in between, activating finds that this is not the newest.
     position = await policies.position()
-    in_force, unreadable, look = None, None, None
+    in_force, unreadable, look, proposed = None, None, None, ProposedPart()
     try:
         in_force = await policies.in_force()
         look = None if in_force is None else await policies.look(in_force.text)
+        proposed = await proposed_part(site)
     except PolicyUnreadable as unread:
         unreadable = sentence(unread.message)
     drafted = await _drafted(site, in_force, look) if is_admin else _Drafted()
@@ -171,10 +222,23 @@ async def _page(site: Site, request: Request, *, problem: str | None = None) -> 
         same=drafted.same,
         mistake=drafted.mistake,
         proof=await proof_of(site, request),
-        done=problem is None and request.query_params.get("done") == "1",
+        proposed=proposed,
+        done=_done(request) if problem is None else None,
         problem=problem,
     )
     return site.templates.respond(request, "policy.html", page, status_code=200 if problem is None else 409)
+
+
+def _done(request: Request) -> str | None:
+    """What an address that a form led to says was done; words of ours only."""
+    given = request.query_params
+    if given.get("done") == "1":
+        return _IN_FORCE
+    if "accepted" in given:
+        return f"{_IN_FORCE} {_IN_FILE.get(given['accepted'], '')}".strip()
+    if "proposed" in given:
+        return "The rule is proposed. Nothing has changed: an admin puts it in force, or aside, below."
+    return "The proposed rule was put aside. Nothing has changed." if "aside" in given else None
 
 
 async def _drafted(site: Site, in_force: Activation | None, old: Look | None) -> _Drafted:
@@ -208,6 +272,6 @@ async def _file_text(file: Path | None) -> str | None:
 
 def _rows(look: Look) -> tuple[RuleRow, ...]:
     return tuple(
-        RuleRow(rule.name, what_it_matches(rule), what_it_asks(rule), matched)
+        RuleRow(rule.name, rule_anchor(rule.name), what_it_matches(rule), what_it_asks(rule), matched)
         for rule, matched in zip(look.policy.rules, look.matched, strict=True)
     )

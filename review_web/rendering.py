@@ -15,7 +15,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from review_web import markdown, words
+from review_web.halt_news import halts_mark
+from review_web.rule_anchor import rule_anchor
 from review_web.visible import marked
+from store.halts import Halt
 from store.moments import utc_now
 from store.people import Notice, Session
 
@@ -39,6 +42,12 @@ class Layout:
     now: datetime
     notices: tuple[Notice, ...]
     """What happened to accounts within a day; shown to who is signed in."""
+    halts: tuple[Halt, ...]
+    """What people hold back now; shown to who is signed in."""
+    halts_mark: str
+    """The mark of that, for the page's event stream."""
+    proposed: int
+    """How many rules that people proposed wait to be put in force or aside; told to admins."""
     unaccepted: int
     """How many definitions of upstreams wait to be accepted; told to admins."""
     failing: str | None
@@ -63,6 +72,7 @@ class Templates:
         self, request: Request, name: str, context: "DataclassInstance", status_code: int = 200
     ) -> HTMLResponse:
         """The page `name` for this request, as a response."""
+        halts = getattr(request.state, "halts", ())
         layout = Layout(
             session=getattr(request.state, "session", None),
             nonce=getattr(request.state, "nonce", ""),
@@ -70,6 +80,9 @@ class Templates:
             path=request.url.path,
             now=self._clock(),
             notices=getattr(request.state, "notices", ()),
+            halts=halts,
+            halts_mark=halts_mark(halts),
+            proposed=getattr(request.state, "proposed", 0),
             unaccepted=getattr(request.state, "unaccepted", 0),
             failing=self._failing(),
         )
@@ -106,12 +119,14 @@ def _environment(version: str) -> Environment:
         "time_left": words.time_left,
         "at": words.at,
         "moment": words.moment,
+        "clock": words.clock,
+        "took": words.milliseconds,
         "short_id": words.short_id,
     }
 
     def static(path: str) -> str:
         return f"/static/{path}?v={version}" if version else f"/static/{path}"
 
-    functions: dict[str, Any] = {"static": static}
+    functions: dict[str, Any] = {"static": static, "rule_anchor": rule_anchor}
     environment.globals |= functions
     return environment

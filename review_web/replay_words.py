@@ -15,7 +15,7 @@ _WAS: Mapping[Action, str] = {
     Action.HOLD: "held then",
     Action.DENY: "denied then",
 }
-_WOULD: Mapping[Action, str] = {
+WOULD: Mapping[Action, str] = {
     Action.ALLOW: "would run at once",
     Action.NOTICE: "would run, and be noticed",
     Action.HOLD: "would be held",
@@ -58,7 +58,7 @@ def replay_part(replay: Replay) -> ReplayPart | None:
         calls=len(replay.calls),
         since=replay.calls[0].past.called.at,
         changes=tuple(
-            f"{count(number, 'call')} {_WAS[before]} {_WOULD[after]}" for before, after, number in replay.counts
+            f"{count(number, 'call')} {_WAS[before]} {WOULD[after]}" for before, after, number in replay.counts
         ),
         examples=tuple(_example(one) for one in changed[:EXAMPLES]),
     )
@@ -66,4 +66,4 @@ def replay_part(replay: Replay) -> ReplayPart | None:
 
 def _example(one: Replayed) -> ReplayedCall:
     called = one.past.called
-    return ReplayedCall(called.tool, called.agent, called.at, _WOULD[one.verdict.action], one.is_looser)
+    return ReplayedCall(called.tool, called.agent, called.at, WOULD[one.verdict.action], one.is_looser)

@@ -7,6 +7,7 @@ from review_web.verdicts import may_still_run
 from review_web.words import milliseconds, size
 from store.audit.events import CallEnd
 from store.lifecycle import Kind, Outcome
+from store.questions import HeldCall
 from store.requests import RequestView, RunView
 
 
@@ -30,10 +31,11 @@ def what_ran(view: RequestView, now: datetime) -> WhatRan | None:
     """What became of the call; None of a question, and while the request is open."""
     if view.kind is not Kind.CALL or view.outcome is None:
         return None
+    client = client_of(view)
     if view.run is not None:
-        return _ran(view.run)
+        return _ran(view.run, client)
     if not view.may_proceed:
-        return WhatRan("Nothing ran.", result=_REFUSED.get(view.outcome))
+        return WhatRan("Nothing ran.", result=(_REFUSED if client is None else _REFUSED_ITS_OWN).get(view.outcome))
     if may_still_run(view, now):
         waits = "The agent waits for it." if view.agent_waiting else "It runs when the agent comes back for it."
         return WhatRan(f"It has not run yet. {waits} After that time the approval lapses.", until=view.lapses_at)
@@ -41,6 +43,12 @@ def what_ran(view: RequestView, now: datetime) -> WhatRan | None:
         "Nothing ran. The agent did not come back for it in time, or the rules or the tool had changed when it did. "
         "The approval counts no more; the agent has to call it again."
     )
+
+
+def client_of(view: RequestView) -> str | None:
+    """What people call the client whose own tool was held; None of everything else."""
+    question = view.card.question
+    return question.client if isinstance(question, HeldCall) else None
 
 
 _REFUSED = {
@@ -51,7 +59,20 @@ _REFUSED = {
 }
 
 
-def _ran(run: RunView) -> WhatRan:
+_REFUSED_ITS_OWN = {
+    Outcome.ANSWERED: "that it may not run, who refused, and why",
+    Outcome.DECLINED: "that it may not run, and who declined",
+    Outcome.RETURNED: "that it may not run, with the comment",
+    Outcome.EXPIRED: "that it may not run: nobody answered, which is not an approval",
+}
+"""Of a tool of the client's own."""
+
+
+def _ran(run: RunView, client: str | None) -> WhatRan:
+    if run.state is CallEnd.RELEASED:
+        knows = client or "its client"
+        says = f"It was let run by {knows}, once; what came of it only {knows} knows."
+        return WhatRan(says, started_at=run.started_at, result="that exactly this may run")
     took = None if run.milliseconds is None else milliseconds(run.milliseconds)
     large = "" if run.result_bytes is None else f", {size(run.result_bytes)}"
     says, result = _RUNS if run.state is None else _SAYS[run.state]

@@ -20,6 +20,7 @@ from review_web.errors import Refusal, answer_error, sentence, wants_page
 from review_web.security import SAFE_METHODS
 from review_web.settings import SiteSettings
 from review_web.site_context import Site
+from store.halts import Halts
 from store.people import AccountClosed, People, Reviewer, Role, Session, SignIn
 from store.people.sessions import held
 from store.problems import PolicyUnreadable
@@ -49,17 +50,26 @@ class SignInNeeded(Exception):
 class SessionLoader:
     """Puts the `Session` that the cookie names on `request.state.session`, or None. Pure ASGI.
 
-    A page of somebody who is signed in carries what everybody should know of: `request.state.notices`; and for admins
-    `request.state.unaccepted`, how many definitions of upstreams wait for one of them.
+    A page of somebody who is signed in carries what everybody should know of: `request.state.notices`, and
+    `request.state.halts`, what is held back; and for admins `request.state.unaccepted`, how many definitions of
+    upstreams wait for one of them, and `request.state.proposed`, how many rules that people proposed.
     """
 
     def __init__(
-        self, app: ASGIApp, people: People, settings: SiteSettings, unaccepted: Callable[[], Awaitable[int]]
+        self,
+        app: ASGIApp,
+        people: People,
+        settings: SiteSettings,
+        halts: Halts,
+        unaccepted: Callable[[], Awaitable[int]],
+        proposed: Callable[[], Awaitable[int]],
     ) -> None:
         self._app = app
         self._people = people
         self._settings = settings
+        self._halts = halts
         self._unaccepted = unaccepted
+        self._proposed = proposed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
@@ -70,7 +80,9 @@ class SessionLoader:
             state["session"] = session
             if session is not None and wants_page(request):
                 state["notices"] = await self._people.notices()
+                state["halts"] = await self._halts.all()
                 if session.reviewer.role is Role.ADMIN:
+                    state["proposed"] = await self._proposed()
                     # Rules that cannot be read are told of elsewhere; no page may fail because of them.
                     with suppress(PolicyUnreadable):
                         state["unaccepted"] = await self._unaccepted()
@@ -107,8 +119,8 @@ def require_reviewer(request: Request) -> Session:
     return session
 
 
-def require_deciding_role(request: Request) -> Session:
-    """The session of a reviewer who may decide.
+def require_deciding_role(request: Request, to: str = "decide this request") -> Session:
+    """The session of a reviewer who may decide; `to` is what they are about to do, for an auditor to read.
 
     Raises:
         SignInNeeded: nobody is signed in.
@@ -120,7 +132,7 @@ def require_deciding_role(request: Request) -> Session:
             403,
             "Auditors read and never decide",
             f"{session.reviewer.display_name} is signed in as an auditor. Nothing was changed.",
-            "Ask a reviewer to decide this request.",
+            f"Ask a reviewer to {to}.",
             reason="role",
         )
     return session

@@ -20,6 +20,7 @@ from review_web import (
     audit_api,
     card_page,
     editing_page,
+    halts_page,
     history,
     inbox,
     invitation,
@@ -30,12 +31,16 @@ from review_web import (
     person_page,
     phone,
     policy_page,
+    proposing_page,
     push,
     sample,
     setup,
     sign_in,
     signing,
     upstreams_page,
+    watch_page,
+    watch_stream,
+    watched_call,
 )
 from review_web.attempts import SignInLimiter
 from review_web.ceremonies import Ceremonies
@@ -118,8 +123,10 @@ def create_site(
                         sample,
                     ),
                     *(manifest, phone, push),
-                    *(invitation, people_page, person_page, agents_page),
-                    *(policy_page, upstreams_page),
+                    *(invitation, people_page, person_page, agents_page, halts_page),
+                    *(policy_page, proposing_page, upstreams_page),
+                    # The last of them answers what the others leave of its address.
+                    *(watch_page, watch_stream, watched_call),
                     oidc,
                 )
                 for route in page.routes(site)
@@ -130,7 +137,14 @@ def create_site(
             Middleware(RequestBodyLimitMiddleware, max_body_size=_BODY_LIMIT),
             Middleware(HostGuard, settings=settings),
             Middleware(FetchGuard, settings=settings, templates=site.templates),
-            Middleware(SessionLoader, people=people, settings=settings, unaccepted=desk.calls.unaccepted),
+            Middleware(
+                SessionLoader,
+                people=people,
+                settings=settings,
+                halts=desk.halts,
+                unaccepted=desk.calls.unaccepted,
+                proposed=desk.proposals.waiting,
+            ),
             Middleware(StrangersBodies),
         ],
         exception_handlers={

@@ -63,9 +63,17 @@ class Band:
 
 QUESTION = Band("QUESTION", "answering runs nothing", "this is what was asked", "question")
 HELD_CALL = Band("HELD CALL", "exactly this will run", "this is what was held", "held-call")
-_RAN = replace(HELD_CALL, settled="exactly this ran")
 _DID_NOT_RUN = replace(HELD_CALL, settled="this was held, and did not run")
 _BETWEEN = replace(HELD_CALL, settled="exactly this may run, once")
+_RUNS = replace(HELD_CALL, settled="exactly this runs now")
+_RAN_WITH_ERROR = replace(HELD_CALL, settled="exactly this ran, and answered with an error")
+_RAN: Mapping[CallEnd, Band] = {
+    CallEnd.RETURNED: replace(HELD_CALL, settled="exactly this ran"),
+    CallEnd.FAILED: replace(HELD_CALL, settled="exactly this was sent, and failed"),
+    CallEnd.CANCELLED: replace(HELD_CALL, settled="exactly this was sent, and cancelled"),
+    CallEnd.UNKNOWN: replace(HELD_CALL, settled="exactly this was sent; nobody knows how it ended"),
+    CallEnd.RELEASED: replace(HELD_CALL, settled="exactly this was let run"),
+}
 
 RISK_WORDS: Mapping[Risk, str] = {
     Risk.LOW: "Low risk",
@@ -80,8 +88,16 @@ def band_of(view: RequestView, now: datetime) -> Band:
     if view.kind is not Kind.CALL:
         return QUESTION
     if view.run is not None:
-        return _RAN if view.run.sent else _DID_NOT_RUN
+        return _of_a_run(view.run)
     return _BETWEEN if may_still_run(view, now) else _DID_NOT_RUN
+
+
+def _of_a_run(run: RunView) -> Band:
+    if not run.sent:
+        return _DID_NOT_RUN
+    if run.state is None:
+        return _RUNS
+    return _RAN_WITH_ERROR if run.is_error else _RAN[run.state]
 
 
 def may_still_run(view: RequestView, now: datetime) -> bool:
@@ -125,6 +141,8 @@ def _of_run(run: RunView | None) -> Verdict:
             return Verdict("Approved", Tone.HELD, "alert", then="it was sent, and cancelled")
         case CallEnd.UNKNOWN:
             return Verdict("Approved", Tone.HELD, "alert", then="it was sent; nobody knows how it ended")
+        case CallEnd.RELEASED:
+            return Verdict("Approved", Tone.DONE, "check", then="it was let run")
         case _:
             return Verdict("Approved", Tone.DONE, "clock", then="it runs now")
 

@@ -56,6 +56,11 @@ def moment(then: datetime) -> Markup:
     return _time(then, f"{_date(then)}, {then.astimezone(UTC):%H:%M:%S} UTC", "exact")
 
 
+def clock(then: datetime) -> Markup:
+    """The time of day to the second, for what happens now: `15:20:07 UTC`."""
+    return _time(then, f"{then.astimezone(UTC):%H:%M:%S} UTC", "seconds")
+
+
 def short_id(identifier: str) -> str:
     """The end of an id: enough to tell it from the others on the page."""
     head, _, tail = identifier.rpartition("_")

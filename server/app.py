@@ -19,13 +19,16 @@ from review_web.security import HostGuard
 from review_web.sessions import HOLDER_KEY
 from review_web.settings import SiteSettings
 from review_web.site import create_site
-from server.agent_gate import AgentGate
+from server.agent_gate import PROTOCOL_PATH, AgentGate
 from server.config import Settings
 from server.draining import all_answered
 from server.durable import open_database
 from server.gateway.front import Front
 from server.gateway.gateway import Gateway
 from server.gateway.upstreams import open_upstreams
+from server.halting import HaltWatch
+from server.hooks.endpoint import AgentPaths, InTheirForm, hooks_side, is_hook
+from server.hooks.own_tools import OwnTools
 from server.mcp_server import create_endpoint, create_mcp_server
 from server.oidc.joining import open_provider
 from server.peer_user import PeerUser
@@ -35,6 +38,7 @@ from server.push.sender import Sender
 from server.push.service import PushService
 from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
+from server.tools.permission_prompt import PermissionPrompt
 from server.vault_key import open_vault_key
 from server.version import assent_version
 from server.vitals import routes
@@ -73,14 +77,15 @@ class Application:
 
 
 class _Sides(Starlette):
-    """`/mcp`, and everything else. Each layer around a call costs its part of every call that waits: here is none."""
+    """What agents reach, and everything else. Each layer around a call costs its part of every call that waits: here is
+    none."""
 
     def __init__(self, agents: ASGIApp, **others: Any) -> None:
         super().__init__(**others)
         self._agents = agents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/mcp":
+        if scope["type"] == "http" and (scope["path"] == PROTOCOL_PATH or is_hook(scope)):
             await self._agents(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -91,6 +96,7 @@ class _AgentSide:
     endpoint: ASGIApp
     sessions: StreamableHTTPSessionManager
     gateway: Gateway
+    watch: HaltWatch
     drain: Callable[[], Awaitable[None]]
 
 
@@ -129,7 +135,10 @@ def _assembled(settings: Settings, identity: Identity, database: Database, desk:
         # A link from before this start may have been seen by others.
         await people.void_setup_links()
         await runs.started(version=assent_version(), instance=identity.instance)
+        # Before anything runs: what was stopped before this start stays stopped.
+        side.watch.look()
         async with side.sessions.run(), anyio.create_task_group() as tasks:
+            tasks.start_soon(side.watch.run)
             tasks.start_soon(desk.keep_deadlines)
             tasks.start_soon(side.gateway.run)
             if push is not None:
@@ -162,24 +171,32 @@ def _federation(settings: Settings, database: Database) -> Federation | None:
 def _agent_side(settings: Settings, identity: Identity, database: Database, desk: Desk, agents: Agents) -> _AgentSide:
     draining = Drain()
     waiting = Waiting(desk, draining)
-    gateway = Gateway(desk, waiting, open_upstreams(settings, database, desk.calls))
+    watch = HaltWatch(desk.halts, desk.signals, desk.now)
+    gateway = Gateway(desk, waiting, open_upstreams(settings, database, desk.calls), watch)
+
+    def review_url(request_id: str) -> str:
+        return f"{settings.page_url}/requests/{request_id}"
+
     calls = ToolCalls(
         desk,
         waiting,
-        review_url=lambda request_id: f"{settings.page_url}/requests/{request_id}",
+        review_url=review_url,
         clients=settings.clients,
         tasks=settings.tasks,
         held=gateway.held,
     )
+    own_tools = OwnTools(desk, waiting, review_url)
     mcp_server = create_mcp_server(
         calls,
         version=assent_version(),
         website_url=settings.page_url,
         front=Front(calls, gateway.passing, desk),
         changes=gateway.changes,
+        prompt=PermissionPrompt(own_tools),
     )
     endpoint = create_endpoint(mcp_server, hosts=settings.accepted_hosts, origins=settings.accepted_origins)
-    gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=identity.bridge_secret)
+    behind = AgentPaths(StrictBody(endpoint.app), hooks_side(own_tools))
+    gate = AgentGate(behind, agents, watch, bridge_secret=identity.bridge_secret)
 
     async def drain() -> None:
         draining.started = True
@@ -187,4 +204,4 @@ def _agent_side(settings: Settings, identity: Identity, database: Database, desk
         await gateway.drain()
         await all_answered(gate.exchanges)
 
-    return _AgentSide(gate, endpoint.sessions, gateway, drain)
+    return _AgentSide(InTheirForm(gate), endpoint.sessions, gateway, watch, drain)

@@ -8,7 +8,9 @@ from mcp.server.context import ServerRequestContext
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from server.exchange import Exchange
+from server.stating import OWN_PREFIX, stated_in
 from store.agents import Agent
+from store.calls.calls import Stated
 from store.text import is_unicode
 
 CALL_ID = "claudecode/toolUseId"
@@ -63,8 +65,14 @@ class Caller:
 
     @property
     def own_meta(self) -> dict[str, Any]:
-        """What it says about its call, without what belongs to the protocol between it and this server."""
-        return without_protocol(self.context.meta or {})
+        """What it says about its call, without what it says to this server only."""
+        said = without_protocol(self.context.meta or {})
+        return {key: value for key, value in said.items() if not key.startswith(OWN_PREFIX)}
+
+    @property
+    def stated(self) -> Stated | None:
+        """What it states of its call by itself."""
+        return stated_in(self.context.meta)
 
 
 def without_protocol(meta: Any) -> dict[str, Any]:

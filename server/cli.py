@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": ("server.commands.serve:serve", "Run the server: agents connect to it, people decide on its page."),
     "stdio": ("server.commands.stdio:stdio", "Speak MCP on stdin and stdout, for clients that start their servers."),
     "ask": ("server.commands.ask:ask", "Ask a person from a shell script, and wait: approval, selection, text."),
+    "hook": ("server.commands.hook:hook", "May a coding agent's own tool run? For clients whose hooks are commands."),
     "open": ("server.commands.open:open_site", "Open the review site in the browser."),
     "status": ("server.commands.status:status", "Say whether the server runs, and where."),
     "stop": ("server.commands.stop:stop", "End the server."),
@@ -27,7 +28,7 @@ COMMANDS = {
     "adopt": ("server.commands.adopt:adopt", "Move the MCP servers of a client's configuration file behind Assent."),
     "upstreams": ("server.commands.upstreams:upstreams", "The servers behind Assent, and how they are doing."),
     "policy": ("server.commands.policy:policy", "Rules: check, activate, explain a call, replay, suggest."),
-    "agent": ("server.commands.agent:agent", "Agents: add, list, revoke."),
+    "agent": ("server.commands.agent:agent", "Agents: add, list, pause, stop, resume, revoke."),
 }
 
 app = App(

@@ -69,6 +69,12 @@ def bridge_command(home: Home, agent: str) -> tuple[str, ...]:
     return (*assent_command(), "stdio", "--agent", agent, *of_home)
 
 
+def hook_command(home: Home, client: str, agent: str, *, url: str | None) -> tuple[str, ...]:
+    """The absolute command that is a client's hook, at this home's server or at the one of `url`."""
+    where = ("--url", url) if url is not None else () if home.path == default_home() else ("--home", str(home.path))
+    return (*assent_command(), "hook", client, "--agent", agent, *where)
+
+
 def assent_command() -> tuple[str, ...]:
     """The absolute command that starts this very installation, which is seldom on PATH."""
     script = Path(sys.executable).with_name("assent")

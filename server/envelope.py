@@ -24,6 +24,8 @@ NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 CONNECTION_CLOSED = -32000
+AGENT_STOPPED = "agent_stopped"
+"""How the server marks, in an error's data, that people stopped the agent."""
 
 REPEATABLE_TOOLS = frozenset(
     {"ask_approval", "ask_selection", "ask_form", "ask_text_input", "await_review", "withdraw_review", "read_logs"}

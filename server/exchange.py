@@ -12,6 +12,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from store.agents import Agent
+from store.halts import Halt
 
 _KEY = "assent.exchange"
 
@@ -21,14 +22,17 @@ OnSettled = Callable[[bool], Awaitable[None]]
 class Exchange:
     """Made by the agent gate for each HTTP request, and found again by whoever answers it."""
 
-    __slots__ = ("_on_gone", "_on_settled", "_over", "_sent", "agent", "gone")
+    __slots__ = ("_begun", "_on_lost", "_on_settled", "_over", "_sent", "agent", "gone", "halt")
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self.gone = False
+        self.halt: Halt | None = None
+        """What people stopped the agent by while this went on: nothing may come of it any more."""
+        self._begun = False
         self._sent = False
         self._over = False
-        self._on_gone: list[Callable[[], None]] = []
+        self._on_lost: list[Callable[[], None]] = []
         self._on_settled: list[OnSettled] = []
 
     @staticmethod
@@ -42,12 +46,28 @@ class Exchange:
         """Put this exchange where `of` finds it."""
         scope[_KEY] = self
 
-    def when_gone(self, callback: Callable[[], None]) -> None:
-        """Call back once the caller is gone; at once, if it is already."""
-        if self.gone:
+    @property
+    def is_begun(self) -> bool:
+        """Whether an answer was begun that is not complete."""
+        return self._begun and not self._sent
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody is there to be answered as asked: the caller has left, or its agent was stopped."""
+        return self.gone or self.halt is not None
+
+    def when_lost(self, callback: Callable[[], None]) -> None:
+        """Call back once it is lost; at once, if it is already."""
+        if self.is_lost:
             callback()
         else:
-            self._on_gone.append(callback)
+            self._on_lost.append(callback)
+
+    def stop(self, halt: Halt) -> None:
+        """People stopped the agent: whoever waits here is to be told that, and nothing else."""
+        if self.halt is None:
+            self.halt = halt
+            self._tell_lost()
 
     async def when_settled(self, callback: OnSettled) -> None:
         """Call back with whether the answer left; at once, if this exchange is over."""
@@ -75,6 +95,7 @@ class Exchange:
             if last:
                 # A disconnect that the loop knows of already must reach `receiving` before this counts as sent.
                 await asyncio.sleep(0)
+            self._begun = True
             await send(message)
             if last and not self.gone:
                 self._sent = True
@@ -83,9 +104,18 @@ class Exchange:
 
     def _leave(self) -> None:
         self.gone = True
-        callbacks, self._on_gone = self._on_gone, []
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        callbacks, self._on_lost = self._on_lost, []
         for callback in callbacks:
             callback()
+
+    async def take_back(self) -> None:
+        """What was to be answered is not: whoever waits to hear whether it left is told that it did not."""
+        callbacks, self._on_settled = self._on_settled, []
+        for callback in callbacks:
+            await callback(False)
 
     async def finish(self) -> None:
         """The HTTP exchange is over, one way or the other."""

@@ -12,7 +12,7 @@ from math import ceil
 import anyio
 
 from server.destination import Destination
-from server.envelope import VERSION_META, Message, is_response
+from server.envelope import AGENT_STOPPED, VERSION_META, Message, is_response
 from server.link import Call, Link, Links, Lost
 from server.losses import Losses
 from server.version import assent_version
@@ -125,7 +125,9 @@ def _result(message: Message) -> Message:
     result = message.get("result")
     if not isinstance(result, dict):
         error = message.get("error")
-        reason = error.get("message") if isinstance(error, dict) else None
+        reason, data = (error.get("message"), error.get("data")) if isinstance(error, dict) else (None, None)
+        if isinstance(data, dict) and data.get("error") == AGENT_STOPPED:
+            raise Refused(str(reason))
         raise Problem(f"the server refused the call: {reason}", "see: assent status, and the server's log")
     if result.get("isError"):
         content = result.get("content")

@@ -138,6 +138,9 @@ class Link:
         headers = {**self._session_headers(), "accept": "text/event-stream"}
         try:
             async with self._client.stream("GET", self.reached.url, headers=headers) as response:
+                if response.status_code == 403:
+                    # People stopped the agent. They may let it go on, and then there is something to hear again.
+                    return True
                 if response.status_code != 200:
                     return False
                 await _relay_events(response, relay)

@@ -15,9 +15,11 @@ from server.caller import Caller, Context
 from server.gateway.changes import Changes
 from server.gateway.front import Front
 from server.strict_body import BODY_LIMIT
+from server.tools import permission_prompt
 from server.tools.calls import Back, ToolCalls
 from server.tools.catalogue import CATALOGUE
 from server.tools.guidance import INSTRUCTIONS
+from server.tools.permission_prompt import PermissionPrompt
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,26 @@ def create_mcp_server(
     website_url: str,
     front: Front | None = None,
     changes: Changes | None = None,
+    prompt: PermissionPrompt | None = None,
 ) -> Server:
-    """The SDK's server with Assent's tools; with `front` and `changes`, also with what the upstreams have."""
+    """The SDK's server with Assent's tools; with `front` and `changes`, also with what the upstreams have.
+
+    `prompt` is listed for those whom it is for, and nobody else.
+    """
     tools = [definition.tool() for definition in CATALOGUE.values()]
-    schemas = {tool.name: tool.input_schema for tool in tools}
+    schemas = {tool.name: tool.input_schema for tool in (*tools, permission_prompt.TOOL)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams) -> HandlerResult:
+        own = prompt is not None and params.cursor is None and prompt.is_for(Caller.of(context))
         if front is None:
-            return types.ListToolsResult(tools=tools)
-        return await front.list_tools(context.protocol_version, params.cursor)
+            return types.ListToolsResult(tools=[*tools, permission_prompt.TOOL] if own else tools)
+        listed = await front.list_tools(context.protocol_version, params.cursor)
+        return {**listed, "tools": [*listed["tools"], permission_prompt.ENTRY]} if own else listed
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         caller = Caller.of(context)
+        if prompt is not None and params.name == permission_prompt.NAME:
+            return await prompt.call(caller, params.arguments or {})
         if front is not None and params.name not in CATALOGUE:
             return await front.call_tool(caller, params)
         back = None if params.request_state is None else Back(params.request_state, params.input_responses)

@@ -6,12 +6,13 @@ on, byte for byte. Pure ASGI, behind the agent gate: strangers are turned away b
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
 import anyio
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.exchange import Exchange
@@ -24,17 +25,30 @@ READING_AT_ONCE = 64
 """Bodies of one agent that are read at the same time. More of them wait: what they cost is bounded, others go on."""
 
 
-class _Refused(Exception):
+class BodyRefused(Exception):
     """The body is not handed on. The message is for whoever wrote the client, or for the model behind it."""
 
     def __init__(self, status: int, message: str, *, code: int = INVALID_REQUEST, call_id: int | str | None = None):
-        super().__init__(message)
-        self.response = JSONResponse(
-            {"jsonrpc": "2.0", "id": call_id, "error": {"code": code, "message": f"{message}. Nothing was done."}},
-            status_code=status,
-            # What is left of a body that was not read to its end would be taken for the next call.
-            headers={"Connection": "close"} if status in (408, 413) else None,
-        )
+        super().__init__(f"{message}. Nothing was done.")
+        self.status = status
+        self.code = code
+        self.call_id = call_id
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # What is left of a body that was not read to its end would be taken for the next call.
+        return {"Connection": "close"} if self.status in (408, 413) else {}
+
+
+Refusal = Callable[[Scope, BodyRefused], Response]
+"""How callers of this path are told that their body was not taken."""
+
+
+def _by_the_protocol(_: Scope, refused: BodyRefused) -> Response:
+    error = {"code": refused.code, "message": str(refused)}
+    return JSONResponse(
+        {"jsonrpc": "2.0", "id": refused.call_id, "error": error}, status_code=refused.status, headers=refused.headers
+    )
 
 
 class _HungUp(Exception):
@@ -44,8 +58,16 @@ class _HungUp(Exception):
 class StrictBody:
     """Pure ASGI in front of the protocol's endpoint. `limit` is in bytes, `seconds` how long a body may take."""
 
-    def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT, seconds: float = READING_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int = BODY_LIMIT,
+        seconds: float = READING_SECONDS,
+        refusal: Refusal = _by_the_protocol,
+    ) -> None:
         self._app = app
+        self._refusal = refusal
         self._limit = limit
         self._seconds = seconds
         self._reading: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
@@ -56,8 +78,8 @@ class StrictBody:
             return
         try:
             again = await self._checked(scope, receive)
-        except _Refused as refused:
-            await refused.response(scope, receive, send)
+        except BodyRefused as refused:
+            await self._refusal(scope, refused)(scope, receive, send)
         except _HungUp:
             return
         else:
@@ -77,7 +99,7 @@ class StrictBody:
                 with anyio.fail_after(self._seconds):
                     return await self._read(receive)
             except TimeoutError:
-                raise _Refused(
+                raise BodyRefused(
                     408, f"the body was not complete after {self._seconds:.0f} seconds; send it at once"
                 ) from None
 
@@ -94,7 +116,7 @@ class StrictBody:
                 body += message.get("body", b"")
             # A client that is cut off in the middle of its body sees a broken connection and no reason: it may finish.
             elif complete or length > self._limit * _HEARD_OUT:
-                raise _Refused(
+                raise BodyRefused(
                     413, f"the body is larger than {self._limit:,} bytes; shorten the texts, or link to them"
                 )
             if complete:
@@ -106,9 +128,9 @@ def _check(body: bytes) -> None:
         message = read_strict_json(body)
     except NotStrictJson as problem:
         said = f"the body is not JSON as it is taken here: {problem}"
-        raise _Refused(400, said, code=PARSE_ERROR, call_id=_call_id(body)) from None
+        raise BodyRefused(400, said, code=PARSE_ERROR, call_id=_call_id(body)) from None
     if not isinstance(message, dict):
-        raise _Refused(400, "the body is not one JSON-RPC message; send one object a call, not a list of them")
+        raise BodyRefused(400, "the body is not one JSON object; send one object a call, not a list of them")
 
 
 def _call_id(body: bytes) -> int | str | None:

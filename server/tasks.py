@@ -27,6 +27,7 @@ from server.tools.faults import text_of
 from server.tools.guidance import next_step
 from store.agents import Agent
 from store.asking import Report, Ticket
+from store.collecting import Halted
 from store.desk import Desk
 from store.moments import to_text
 from store.problems import Problem
@@ -96,10 +97,14 @@ class Tasks:
         if task is None:
             raise _unknown()
         self._show(task)
-        shape = self._shape(task)
-        if task.standing is Standing.TOLD:
-            shape |= await self._outcome(exchange.agent, task)
-        return {"resultType": "complete", **shape}
+        outcome = await self._outcome(exchange.agent, task) if task.standing is Standing.TOLD else {}
+        if exchange.halt is not None:
+            # Stopped while its answer was put together: it is not told, and stays to be had.
+            with anyio.CancelScope(shield=True):
+                await exchange.take_back()
+            said = next_step(Halted(task.report, exchange.halt))
+            return {"resultType": "complete", **self._shape(task), "status": "working", "statusMessage": said}
+        return {"resultType": "complete", **self._shape(task), **outcome}
 
     async def _ran(self, exchange: Exchange, task: Task) -> bool:
         """Whether nothing is left to be done before the answer may be taken."""

@@ -1,4 +1,4 @@
-"""Holding a call open until its request closes, the caller leaves, or the time for holding is over.
+"""Holding a call open until its request closes, the caller leaves or is stopped, or the time for holding is over.
 
 One task a call, which sleeps until something changed or a heartbeat is due, and reads the truth from the store when
 something may have changed. Losing a call here loses nothing: the request stays open, and asking again re-attaches.
@@ -11,6 +11,7 @@ import anyio
 
 from server.exchange import Exchange
 from store.asking import Report, Superseded, Ticket
+from store.collecting import Halted, untold
 from store.desk import Desk
 from store.lifecycle import Kind
 from store.problems import WriteRefused
@@ -40,7 +41,7 @@ class Call:
     """Whether the answer to a held call that approves it is left unclaimed: the call runs first."""
 
 
-Standing = Report | Superseded
+Standing = Report | Superseded | Halted
 
 
 class Waiting:
@@ -53,16 +54,17 @@ class Waiting:
     async def hold(self, ticket: Ticket, call: Call) -> Standing:
         """How the request stands when the wait ends; a `Report` without outcome means: still open, ask again.
 
-        A closed one is claimed for this call, and settled by its exchange; see `Call.leaves_approved`.
+        A closed one is claimed for this call, and settled by its exchange; see `Call.leaves_approved`. `Halted` says
+        that people stopped the agent meanwhile.
         """
         with self._desk.signals.listen(ticket.request_id) as listener, self._desk.on_the_line(ticket.request_id):
-            call.exchange.when_gone(listener.wake)
-            return await self._watch(ticket, call, listener)
+            call.exchange.when_lost(listener.wake)
+            return await unless_stopped(await self._watch(ticket, call, listener), call.exchange)
 
     async def attend(self, request_id: str, report: Report, call: Call, *, over: Callable[[], bool]) -> None:
         """Hold a call until `over`, which is looked at whenever the request's topic is published; or as `hold` does."""
         with self._desk.signals.listen(request_id) as listener, self._desk.on_the_line(request_id):
-            call.exchange.when_gone(listener.wake)
+            call.exchange.when_lost(listener.wake)
             started = now = anyio.current_time()
             until = float("inf") if call.seconds is None else started + call.seconds
             next_beat = started + HEARTBEAT_SECONDS
@@ -82,16 +84,17 @@ class Waiting:
         until = float("inf") if call.seconds is None else started + call.seconds
         next_beat = started + HEARTBEAT_SECONDS
         standing = await self._look(ticket, call)
-        while not (isinstance(standing, Superseded) or standing.outcome is not None):
+        while not _is_over(standing):
             now = anyio.current_time()
             if self._must_end(call) or now >= until:
                 break
             if now >= next_beat:
+                assert isinstance(standing, Report)
                 await call.beat(now - started, standing)
                 next_beat = now + HEARTBEAT_SECONDS
             woken = await listener.changed(within=max(0.0, min(until, next_beat) - now))
             now = anyio.current_time()
-            if woken is Woken.TOPIC and not (call.exchange.gone or call.leaves_approved):
+            if woken is Woken.TOPIC and not (call.exchange.is_lost or call.leaves_approved):
                 # A change of this very request is mostly its end. Claiming looks too, and saves looking first.
                 standing, looked = await self._claim_or_look(ticket, call), now
             elif self._must_end(call):
@@ -101,8 +104,8 @@ class Waiting:
         return standing
 
     def _must_end(self, call: Call) -> bool:
-        """Whether nobody is there any more: the caller has left, or the server is about to."""
-        return call.exchange.gone or self._drain.started
+        """Whether nobody is there any more: the caller has left or was stopped, or the server is about to leave."""
+        return call.exchange.is_lost or self._drain.started
 
     async def _claim_or_look(self, ticket: Ticket, call: Call) -> Standing:
         try:
@@ -114,7 +117,7 @@ class Waiting:
     async def _look(self, ticket: Ticket, call: Call) -> Standing:
         """How the request stands; closed, it is claimed for a caller who is still there."""
         standing = await self._desk.standing(ticket)
-        if isinstance(standing, Superseded) or standing.outcome is None or call.exchange.gone:
+        if not isinstance(standing, Report) or standing.outcome is None or call.exchange.is_lost:
             return standing
         if call.leaves_approved and standing.kind is Kind.CALL and standing.may_proceed:
             return standing
@@ -128,3 +131,16 @@ class Waiting:
             if isinstance(standing, Report) and standing.outcome is not None and not standing.told_before:
                 await call.exchange.when_settled(lambda sent: self._desk.settle(ticket, delivered=sent))
         return standing
+
+
+async def unless_stopped(standing: Standing, exchange: Exchange) -> Standing:
+    """`standing`; for a caller whose agent people stopped meanwhile, that, and what it had claimed is free again."""
+    if exchange.halt is None or isinstance(standing, Halted):
+        return standing
+    with anyio.CancelScope(shield=True):
+        await exchange.take_back()
+    return Halted(untold(standing.report if isinstance(standing, Superseded) else standing), exchange.halt)
+
+
+def _is_over(standing: Standing) -> bool:
+    return not isinstance(standing, Report) or standing.outcome is not None

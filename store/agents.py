@@ -1,10 +1,12 @@
 """Agents and their tokens. A token is shown once and kept as a hash; a revoked agent is known and refused."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from store import tables
 from store.audit.events import (
@@ -17,6 +19,8 @@ from store.audit.events import (
     Concealed,
 )
 from store.database import Database, Transaction
+from store.halts import changed
+from store.held_back import COLUMNS, Halt, halt_of, held_back, strictest, with_halts
 from store.identifiers import new_id, new_secret, secret_sha256
 from store.names import fold
 from store.people import Session
@@ -31,7 +35,7 @@ _BAD_NAME_HINT = "Use letters, digits, dot, dash and underscore, at most 64, sta
 
 @dataclass(frozen=True)
 class Agent:
-    """A program that calls tools. `last_asked_at` is when it last opened a request.
+    """A program that calls tools. `last_asked_at` is when it last opened a request or called what is governed.
 
     `owner` is the user name of the person who answers for it, or a name as it was given where no account has it.
     """
@@ -45,6 +49,8 @@ class Agent:
     last_asked_at: datetime | None = None
     assurance: Assurance = Assurance.SHARED_USER
     """How this connection of it was told apart from the server's own user. The weakest, where nobody looked."""
+    halt: Halt | None = None
+    """What people hold it back by, as of when it was looked up: its own pause or stop, or the stop of everything."""
 
 
 class Agents:
@@ -89,18 +95,24 @@ class Agents:
             AgentProblem: the name is malformed, or the agent was revoked.
         """
         _check_name(name)
-        known = await self._database.read(lambda connection: _by_name(connection, name))
+        known = await self._database.read(
+            lambda connection: _found(connection.execute(_OF_NAME, {"the_name": name}).all())
+        )
         if known is not None and known.revoked_at is None:
             return known
-        return await self._database.write(lambda transaction: _find_or_make(transaction, name, None, None))
+
+        def change(transaction: Transaction) -> Agent:
+            agent = _find_or_make(transaction, name, None, None)
+            return replace(agent, halt=halt_of(transaction.connection, agent.id))
+
+        return await self._database.write(change)
 
     async def authenticate(self, token: str) -> Agent | None:
         """The agent whose token this is; None for unknown and revoked ones alike."""
         digest = secret_sha256(token)
 
         def query(connection: Connection) -> Agent | None:
-            row = connection.execute(_OF_TOKEN, {"digest": digest}).one_or_none()
-            return None if row is None else _agent(row)
+            return _found(connection.execute(_OF_TOKEN, {"digest": digest}).all())
 
         # Here and not in a thread: it is one look at an index, and every call of every agent begins with it.
         return self._database.glance(query)
@@ -136,7 +148,7 @@ class Agents:
             named = _by_name(transaction.connection, name)
             assert named is not None
             transaction.record(AgentRevoked(named.id, who))
-            transaction.touch(PEOPLE)
+            changed(transaction)
             return True
 
         return await self._database.write(change)
@@ -151,24 +163,52 @@ class Agents:
         """All agents by name, revoked ones too."""
 
         def query(connection: Connection) -> list[Agent]:
-            requests = tables.requests.c
-            newest = select(requests.agent_id, func.max(requests.opened_at).label("asked")).group_by(requests.agent_id)
-            asked = {row.agent_id: row.asked for row in connection.execute(newest)}
-            rows = connection.execute(select(tables.agents).order_by(tables.agents.c.name))
-            return [_agent(row, asked.get(row.id)) for row in rows]
+            rows = connection.execute(_EACH).all()
+            halts = held_back(connection)
+            return [
+                _agent(
+                    row,
+                    max((one for one in (row.asked_at, row.called_at) if one is not None), default=None),
+                    None if row.revoked_at is not None else halts.of(row.id),
+                )
+                for row in rows
+            ]
 
         return await self._database.read(query)
 
 
+_TOKENS, _AGENTS = tables.agent_tokens, tables.agents
 _OF_TOKEN = (
-    select(tables.agents)
-    .join(tables.agent_tokens, tables.agent_tokens.c.agent_id == tables.agents.c.id)
+    select(_AGENTS, *COLUMNS)
+    .select_from(with_halts(_AGENTS.join(_TOKENS, _TOKENS.c.agent_id == _AGENTS.c.id), _AGENTS.c.id))
     .where(
-        tables.agent_tokens.c.token_sha256 == bindparam("digest"),
-        tables.agent_tokens.c.revoked_at.is_(None),
-        tables.agents.c.revoked_at.is_(None),
+        _TOKENS.c.token_sha256 == bindparam("digest"),
+        _TOKENS.c.revoked_at.is_(None),
+        _AGENTS.c.revoked_at.is_(None),
     )
 )
+
+
+def _newest(moment: Any, agent_id: Any) -> Any:
+    """The newest of an agent's moments, by one look at an index however many there are."""
+    return select(moment).where(agent_id == _AGENTS.c.id).order_by(moment.desc()).limit(1).scalar_subquery()
+
+
+_EACH = select(
+    _AGENTS,
+    _newest(tables.requests.c.opened_at, tables.requests.c.agent_id).label("asked_at"),
+    _newest(tables.calls.c.started_at, tables.calls.c.agent_id).label("called_at"),
+).order_by(_AGENTS.c.name)
+_OF_NAME = (
+    select(_AGENTS, *COLUMNS)
+    .select_from(with_halts(_AGENTS, _AGENTS.c.id))
+    .where(_AGENTS.c.name == bindparam("the_name"))
+)
+
+
+def _found(rows: Sequence[Any]) -> Agent | None:
+    """The one agent of these rows, which differ in what holds it back."""
+    return _agent(rows[0], halt=strictest(rows, rows[0].name)) if rows else None
 
 
 def _check_name(name: str) -> None:
@@ -228,5 +268,5 @@ def _by_name(connection: Connection, name: str) -> Agent | None:
     return None if row is None else _agent(row)
 
 
-def _agent(row: Row[tuple[object, ...]], last_asked_at: datetime | None = None) -> Agent:
-    return Agent(row.id, row.name, row.owner, row.workflow, row.created_at, row.revoked_at, last_asked_at)
+def _agent(row: Any, last_asked_at: datetime | None = None, halt: Halt | None = None) -> Agent:
+    return Agent(row.id, row.name, row.owner, row.workflow, row.created_at, row.revoked_at, last_asked_at, halt=halt)

@@ -3,8 +3,10 @@
 Invariants:
 
 - One card a question: asking what is already open attaches to it, and the newest call carries the answer.
-- A call's own id, where its client sends one, names one request: the same call sent again gets what it got, or lost.
+- A call's own id, where its client sends one, names one request: the same call sent again gets what it got, or lost;
+  but what let a tool of the client's own run lets nothing run again.
 - Every look-up is scoped to the agent. Another agent's request does not exist.
+- An agent that people stopped asks nothing, attaches to nothing and takes nothing back: its requests stay as they are.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +25,7 @@ from store.identifiers import new_id
 from store.last_time import last_time
 from store.lifecycle import COLLECT_AT_LEAST, DECISIONS, Event, Outcome
 from store.moves import close
-from store.opening import AskingProblem, Asks, Limits, Ticket, nth_newest_opening, post
+from store.opening import AskingProblem, Asks, Limits, Ticket, nth_newest_opening, post, require_not_stopped
 from store.policy.verdicts import Verdict
 from store.questions import AnyQuestion, HeldCall
 from store.requests import find, lapses_at, run_of
@@ -53,9 +55,10 @@ def ask(
 
     Raises:
         AskingProblem: the key or the call was used for another question, too many are open, too many were posted just
-            now, or `follows` names no request of this agent's.
+            now, `follows` names no request of this agent's, or people stopped it.
         PolicyUnreadable: nobody can say whom to ask.
     """
+    require_not_stopped(transaction.connection, agent)
     requests = tables.requests.c
     key, print_ = question.idempotency_key, fingerprint(agent.id, question)
     last = None
@@ -99,12 +102,15 @@ def ask_held(
 ) -> Ticket:
     """Attach to the same held call, or ask people whether it may run, as `verdict` holds it.
 
-    The same is the same tool with the same arguments of the agent's, whatever a reviewer made of these since. What was
-    approved and is not collected yet is attached to for as long as it can run, or has run.
+    The same is the same tool with the same arguments of the agent's, whatever a reviewer made of these since; of a
+    client's own tool in the same folder, too. What was approved and is not collected yet is attached to for as long as
+    it can run, or has run.
 
     Raises:
-        AskingProblem: the call's id was used for another, too many requests are open, or too many were posted just now.
+        AskingProblem: the id of a call of an upstream was used for another, too many requests are open, too many
+            were posted just now, or people stopped the agent.
     """
+    require_not_stopped(transaction.connection, agent)
     requests = tables.requests.c
     print_ = fingerprint(agent.id, question)
     if call_id is not None:
@@ -123,11 +129,20 @@ def _sent_before(
     transaction: Transaction, agent: Agent, question: AnyQuestion, print_: str, call_id: str
 ) -> Ticket | None:
     """A ticket of the request that the same call of the client posted or attached to before."""
-    last = _newest(transaction, agent, tables.requests.c.call_id == call_id)
-    if last is None:
+    same = tables.requests.c.call_id == call_id
+    if _is_own(question):
+        # Of a tool of the client's own the id is text of a model's: with anything else it names another call.
+        same = and_(same, tables.requests.c.fingerprint == print_)
+    last = _newest(transaction, agent, same)
+    if last is None or (last.may_proceed and last.claimed_by is not None and _is_own(question)):
+        # What was let run once is asked anew, whatever it is called.
         return None
     _require_same(last, question, print_, "call id", "call", call_id)
     return _attach(transaction, last.id, call_id, reads=True)
+
+
+def _is_own(question: AnyQuestion) -> bool:
+    return isinstance(question, HeldCall) and question.is_own
 
 
 def _newest(transaction: Transaction, agent: Agent, condition: Any) -> Any:
@@ -189,7 +204,12 @@ def _own(connection: Connection, agent: Agent, request_id: str) -> Any:
 
 
 def attach(transaction: Transaction, agent: Agent, request_id: str) -> Ticket | None:
-    """Wait on, or read, a request by its id; None when this agent has no such request."""
+    """Wait on, or read, a request by its id; None when this agent has no such request.
+
+    Raises:
+        AskingProblem: people stopped the agent.
+    """
+    require_not_stopped(transaction.connection, agent)
     row = _own(transaction.connection, agent, request_id)
     if row is None:
         return None
@@ -198,7 +218,12 @@ def attach(transaction: Transaction, agent: Agent, request_id: str) -> Ticket | 
 
 
 def withdraw(transaction: Transaction, agent: Agent, request_id: str) -> Report | None:
-    """Take a question back; None when this agent has no such request. What was closed before stays as it ended."""
+    """Take a question back; None when this agent has no such request. What was closed before stays as it ended.
+
+    Raises:
+        AskingProblem: people stopped the agent.
+    """
+    require_not_stopped(transaction.connection, agent)
     row = _own(transaction.connection, agent, request_id)
     if row is None:
         return None

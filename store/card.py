@@ -5,7 +5,7 @@ agent still waits) is not part of it. Two cards with one hash show the same thin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,8 @@ _ANSWERS = {
     Kind.TEXT_INPUT: Button("answer", "Send text", Style.PRIMARY, True, "the agent receives: this text"),
 }
 RUN = Button("run", "Approve and run", Style.PRIMARY, True, "exactly this runs, once; the agent receives: its result")
+LET_RUN = replace(RUN, effect="the agent's client may run exactly this, once")
+"""Of a tool that the client runs itself."""
 REFUSE = Button("refuse", "Refuse", Style.DANGER, False, "nothing runs; the agent receives: refused")
 
 
@@ -105,7 +107,7 @@ class Card:
                 for option in self.question.options
             )
         if isinstance(self.question, HeldCall):
-            return (RUN, REFUSE)
+            return (LET_RUN if self.question.is_own else RUN, REFUSE)
         return (_ANSWERS[self.question.kind],)
 
     @property

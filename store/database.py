@@ -334,8 +334,9 @@ class Database:
             answers.give(job, problem=reason)
         for job, result in done:
             answers.give(job, result)
-        answers.send()
+        # In this order: once somebody is told that an agent is stopped, whoever sends for it has learned that, too.
         self.signals.publish(topics)
+        answers.send()
         if disturbed:
             self.signals.publish_all()
 

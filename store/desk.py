@@ -22,7 +22,9 @@ from store.asking import AskingProblem, Limits, Report, Superseded, Ticket
 from store.audit.inspection import Inspection
 from store.calls.editing import Edited, Editing, edit
 from store.calls.service import Calls
+from store.calls.watching import Watching
 from store.card import Card
+from store.collecting import Halted
 from store.database import Database
 from store.deciding import decide as deciding
 from store.deciding import shows, votes
@@ -30,10 +32,12 @@ from store.deciding.decisions import Decided, Decision, Refusal, Statement, Take
 from store.deciding.escalation import escalate_due, next_moment
 from store.deciding.governing import Denied
 from store.deciding.votes import Standing
+from store.halts import Halts
 from store.inbox import Mark, Neighbours, Window, arrived_since, neighbours, window
 from store.lifecycle import Surface
 from store.people import Reviewer
 from store.policy.policies import Policies
+from store.policy.proposals import Proposals
 from store.precedents import Precedents, precedents
 from store.problems import DatabaseProblem
 from store.push.devices import Devices
@@ -61,6 +65,7 @@ class Desk:
         self._keys = keys
         self._limits = limits or Limits()
         self._calls = Calls(database, self._limits)
+        self._watching = Watching(database)
         self._on_the_line: Counter[str] = Counter()
 
     @property
@@ -87,6 +92,21 @@ class Desk:
         """Calls of the servers behind this one, which the rules govern."""
         return self._calls
 
+    @property
+    def proposals(self) -> Proposals:
+        """Rules that people proposed because of a call."""
+        return Proposals(self._database)
+
+    @property
+    def watching(self) -> Watching:
+        """Calls as they happen, for people who watch them."""
+        return self._watching
+
+    @property
+    def halts(self) -> Halts:
+        """Who is paused or stopped."""
+        return Halts(self._database)
+
     def now(self) -> datetime:
         return self._database.clock()
 
@@ -109,11 +129,11 @@ class Desk:
         """Wait on a request of this agent by its id; None when there is none."""
         return await self._database.write(lambda change: asking.attach(change, agent, request_id))
 
-    async def standing(self, ticket: Ticket) -> Report | Superseded:
+    async def standing(self, ticket: Ticket) -> Report | Superseded | Halted:
         """How a ticket's request stands."""
         return await self._database.read(lambda connection: collecting.standing(connection, ticket))
 
-    async def claim(self, ticket: Ticket) -> Report | Superseded:
+    async def claim(self, ticket: Ticket) -> Report | Superseded | Halted:
         """Take the outcome for this call, before it is written to the caller."""
         return await self._database.write(lambda change: collecting.claim(change, ticket))
 

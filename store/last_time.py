@@ -53,6 +53,8 @@ def _ran(run: Any) -> str:
     match run.state:
         case CallEnd.RETURNED.value:
             return "it ran and reported an error" if run.is_error else "it ran"
+        case CallEnd.RELEASED.value:
+            return "it was let run"
         case CallEnd.UNKNOWN.value:
             return "whether it took effect is unknown"
         case _ if run.state == RUNNING:

@@ -25,3 +25,19 @@ def to_text(moment: datetime) -> str:
 def from_text(text: str) -> datetime:
     """The moment that `to_text` wrote."""
     return datetime.fromisoformat(text)
+
+
+def read_text(text: str) -> datetime:
+    """The moment that `to_text` wrote, of a text that a stranger may have written.
+
+    Raises:
+        ValueError: it is not as `to_text` writes it.
+    """
+    found = datetime.fromisoformat(text)
+    try:
+        written = to_text(found)
+    except OverflowError:
+        written = ""
+    if written != text:
+        raise ValueError("not a moment as it is written here")
+    return found

@@ -13,6 +13,7 @@ from store.audit.events import Concealed, RequestOpened
 from store.canonical_json import canonical_text
 from store.card import Card
 from store.database import Transaction
+from store.held_back import stop_of
 from store.identifiers import new_id
 from store.lifecycle import State
 from store.policy.demands import Condition
@@ -142,6 +143,13 @@ def post(
     )
     transaction.touch(card.request_id, INBOX)
     return ticket
+
+
+def require_not_stopped(connection: Connection, agent: Agent) -> None:
+    """Raises AskingProblem where people stopped this agent, or revoked it."""
+    halt = stop_of(connection, agent.id)
+    if halt is not None:
+        raise AskingProblem("agent", halt.told().rstrip("."), "Nothing of it may proceed. Tell whoever you work for.")
 
 
 def _check_room(connection: Connection, agent: Agent, limits: Limits) -> None:

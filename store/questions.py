@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from store.fields import LIST_LIMIT, Choice, FormField, Value, require_unique, with_label
 from store.lifecycle import Kind
+from store.policy.clients import CLIENTS
 from store.text import TEXT_LIMIT, TITLE_LIMIT, Identifier, Label, OneLine, Text, is_web_address
 
 TIMEOUT_LIMIT = 86_400
@@ -248,6 +249,10 @@ class AskTextInput(Question):
         return self.title
 
 
+FOLDER = "cwd"
+"""The fact by which clients say in which folder their tool would run."""
+
+
 class HeldCall(Question):
     """May exactly this call run? Assent asks it and not the agent: of what questions share, only the times are used."""
 
@@ -271,17 +276,32 @@ class HeldCall(Question):
     """The reviewer who changed the arguments last, by display name."""
     asked_arguments: dict[str, Any] | None = None
     """What the agent called it with, where a reviewer changed that."""
+    facts: dict[str, str] | None = None
+    """What the agent's client adds by itself; `reasoning` is the agent's. Nobody checked either."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a tool that the agent's client brings itself, and runs itself."""
+        return self.method == "own"
+
+    @property
+    def client(self) -> str | None:
+        """What people call the client whose own tool it is; None of what an upstream has."""
+        return CLIENTS.get(self.upstream, self.upstream) if self.is_own else None
 
     @property
     def headline(self) -> str:
-        return f"{self.upstream} · {self.name}" if self.name else f"{self.upstream} · read a resource"
+        return f"{self.client or self.upstream} · {self.name or 'read a resource'}"
 
     def identity(self) -> dict[str, Any]:
-        """What makes a call the same call: what is called, and with what, by the agent's own words."""
-        return {
+        """What makes a call the same call: what is called, and with what, by the agent's own words; and of a client's
+        own tool the folder that it runs in, since the same command elsewhere is another one."""
+        said = {
             "tool": self.tool,
             "arguments": self.arguments if self.asked_arguments is None else self.asked_arguments,
         }
+        folder = (self.facts or {}).get(FOLDER) if self.is_own else None
+        return said if folder is None else {**said, FOLDER: folder}
 
 
 AnyQuestion = AskApproval | AskSelection | AskForm | AskTextInput | HeldCall

@@ -28,7 +28,7 @@ class Schema:
         return self.revisions[-1]
 
 
-CURRENT = Schema(revisions=("0001", "0002", "0003", "0004"), scripts=Path(__file__).parent / "migrations")
+CURRENT = Schema(revisions=("0001", "0002", "0003", "0004", "0005"), scripts=Path(__file__).parent / "migrations")
 """Stated here, and not read from the scripts, so that opening an up-to-date home loads no migration machinery."""
 
 

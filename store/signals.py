@@ -22,6 +22,12 @@ PEOPLE = "people"
 GATEWAY = "gateway"
 """Topic: the rules in force, an upstream's definitions or its health changed, or a person wants one started anew."""
 
+CALLS = "calls"
+"""Topic: a governed call was let through, denied, or has ended."""
+
+HALTS = "halts"
+"""Topic: people paused or stopped an agent, or everything, or let it go on."""
+
 
 class Woken(IntEnum):
     """Why a listener was woken; the greatest of the reasons."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -160,6 +161,7 @@ class RequestRow(SQLModel, table=True):
         Index("requests_past", "agent_id", "closed_at"),
         Index("requests_followed", "follows"),
         Index("requests_escalating", "state", "escalated_at", "escalates_at"),
+        Index("requests_held", "opened_at", sqlite_where=text("tool IS NOT NULL")),
     )
     id: str = Field(primary_key=True)
     kind: str
@@ -361,6 +363,7 @@ class CallRow(SQLModel, table=True):
         Index("calls_newest", "started_at"),
         Index("calls_of_tool", "tool", "started_at"),
         Index("calls_running", "state"),
+        Index("calls_of_agent", "agent_id", "started_at"),
     )
     id: str = Field(primary_key=True)
     request_id: str | None = Field(default=None, foreign_key="requests.id", unique=True, description="If it was held.")
@@ -385,6 +388,20 @@ class CallRow(SQLModel, table=True):
     started_at: datetime = Field(sa_type=UtcTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
     milliseconds: int | None = None
+    excerpt: str | None = Field(
+        default=None, sa_column=Column(Text), description="How the text of what it returned begins, for who watches."
+    )
+    stated: str | None = Field(
+        default=None, sa_column=Column(Text), description="What the agent's side said of it by itself: canonical JSON."
+    )
+    log_index: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger),
+        description="The newest log entry that let it through or denied it.",
+    )
+    ended_index: int | None = Field(
+        default=None, sa_column=Column(BigInteger), description="The log entry of how it ended."
+    )
 
 
 class SpendRow(SQLModel, table=True):
@@ -416,6 +433,43 @@ class DefinitionRow(SQLModel, table=True):
     accepted_by: str | None = Field(default=None, description="The name as it was then; None: with the launch line.")
     seen_at: datetime = Field(sa_type=UtcTime)
     gone_at: datetime | None = Field(default=None, sa_type=UtcTime, description="Not among what it lists now.")
+
+
+class HaltRow(SQLModel, table=True):
+    """That an agent, or everything, is held back at the moment; see `store.halts`."""
+
+    __tablename__ = "halts"
+    scope: str = Field(primary_key=True, description="The agent's id, or `*`.")
+    how: str = Field(description="See `store.audit.events.Halting`.")
+    by: str | None = Field(default=None, description="The name as it was then; None: the command line.")
+    why: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class ProposalRow(SQLModel, table=True):
+    """A rule that a person proposed; see `store.policy.proposals`."""
+
+    __tablename__ = "proposals"
+    id: str = Field(primary_key=True)
+    rule: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False), description="Its fields, as in the file.")
+    call_id: str | None = Field(default=None, foreign_key="calls.id", description="The call that it is because of.")
+    request_id: str | None = Field(default=None, foreign_key="requests.id", description="Or the request that held one.")
+    made_by_id: str = Field(foreign_key="reviewers.id")
+    made_by: str = Field(description="The name as it was then.")
+    made_at: datetime = Field(sa_type=UtcTime)
+    accepted: bool | None = Field(default=None, description="None while it is open.")
+    closed_by: str | None = None
+    closed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class AgentEntryRow(SQLModel, table=True):
+    """That an entry of the log is about an agent, and one that the agent itself may read."""
+
+    __tablename__ = "agent_entries"
+    # Almost every entry has one: without row numbers it is written once, into the index that it is read by.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    agent_id: str = Field(primary_key=True)
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class UpstreamRow(SQLModel, table=True):
@@ -516,6 +570,9 @@ calls = table_of(CallRow)
 spends = table_of(SpendRow)
 definitions = table_of(DefinitionRow)
 upstreams = table_of(UpstreamRow)
+halts = table_of(HaltRow)
+proposals = table_of(ProposalRow)
+agent_entries = table_of(AgentEntryRow)
 runs = table_of(RunRow)
 probes = table_of(ProbeRow)
 log_entries = table_of(LogEntryRow)

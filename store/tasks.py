@@ -8,6 +8,7 @@ Invariants:
 - A task is known to the agent that it was made for, and to nobody else.
 - It takes the answer by the rules of the call that it stands for. What it once took it may read again, forever.
 - When a newer call carries the answer, the task is over: it neither reads the answer nor withdraws the request.
+- A task of an agent that people stopped is as of an open request, whatever it was, and none is made.
 """
 
 from dataclasses import dataclass, replace
@@ -20,9 +21,11 @@ from sqlalchemy import Connection, delete, insert, select
 from store import asking, collecting, tables
 from store.agents import Agent
 from store.asking import Report, Superseded, Ticket
+from store.collecting import Halted
 from store.database import Transaction
 from store.identifiers import new_id
 from store.lifecycle import DECISIONS, Outcome, State
+from store.opening import require_not_stopped
 from store.requests import find as find_request
 from store.requests import lapses_at, run_of
 
@@ -65,7 +68,12 @@ class Task:
 
 
 def create(transaction: Transaction, agent: Agent, ticket: Ticket, tool: str) -> Task:
-    """A task for the call that holds this ticket."""
+    """A task for the call that holds this ticket.
+
+    Raises:
+        AskingProblem: people stopped the agent.
+    """
+    require_not_stopped(transaction.connection, agent)
     tasks = tables.tasks
     task_id = new_id("task", bits=160)
     transaction.connection.execute(
@@ -103,12 +111,14 @@ def find(connection: Connection, agent: Agent, task_id: str, now: datetime) -> T
     seen = collecting.standing(connection, ticket)
     has_run = run_of(connection, request) is not None
     standing = _standing(row, request, now, has_run=has_run)
+    if isinstance(seen, Halted) and standing in (Standing.READY, Standing.TOLD):
+        standing = Standing.OPEN
     return Task(
         id=row.id,
         tool=row.tool,
         ticket=ticket,
         standing=standing,
-        report=seen.report if isinstance(seen, Superseded) else seen,
+        report=seen.report if isinstance(seen, Superseded | Halted) else seen,
         created_at=row.created_at,
         updated_at=row.created_at if request.closed_at is None else max(row.created_at, request.closed_at),
         keeps_until=None if has_run or standing not in _PASSING else lapses_at(request),
@@ -130,7 +140,11 @@ def collect(transaction: Transaction, agent: Agent, task_id: str) -> Task | None
 
 
 def cancel(transaction: Transaction, agent: Agent, task_id: str) -> bool:
-    """Withdraw the request, if this task is the one that carries it; False when this agent has no such task."""
+    """Withdraw the request, if this task is the one that carries it; False when this agent has no such task.
+
+    Raises:
+        AskingProblem: people stopped the agent.
+    """
     task = find(transaction.connection, agent, task_id, transaction.now)
     if task is None:
         return False

@@ -7,6 +7,7 @@ const DAY = 24 * HOUR;
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const toTheSecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, {
   weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
 });
@@ -39,6 +40,7 @@ function tellTimes(root) {
     time.title = exact.format(then);
     if (time.dataset.time === "relative") time.textContent = ago((now - then) / 1000);
     if (time.dataset.time === "clock") time.textContent = clock.format(then);
+    if (time.dataset.time === "seconds") time.textContent = toTheSecond.format(then);
     if (time.dataset.time === "day") time.textContent = day.format(then);
     if (time.dataset.time === "exact") time.textContent = exact.format(then);
   }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.adopting.secrets_in_words import secret_in_address, secret_in_words
+from store.policy.clients import is_client
 from store.policy.upstreams import Upstream, is_upstream_name
 from store.strict_json import shortened
 
@@ -101,7 +102,7 @@ def upstream_name(name: str, others: Collection[str]) -> str:
     plain = re.sub(r"[^a-z0-9_-]+", "-", name.casefold())
     plain = re.sub(r"_{2,}", "_", plain).strip("-_")
     first = plain[:LONGEST_NAME].rstrip("-_")
-    if not is_upstream_name(first):
+    if not is_upstream_name(first) or is_client(first):
         first = f"server-{plain}"[:LONGEST_NAME].rstrip("-_")
     tries = (f"{first[: LONGEST_NAME - 4]}-{number}" for number in range(2, 1000))
     return first if first not in others else next(one for one in tries if one not in others)

@@ -13,7 +13,10 @@ from store.strict_json import NotStrictJson, read_strict_json, shortened
 
 LONGEST = 1024 * 1024
 _KEYS = ("tool", "arguments", "agent", "workflow")
-_FORMS = f"name {', '.join(TOOLS)}, upstream__tool, upstream:prompts/NAME or upstream:resources; or a JSON file, or -"
+_FORMS = (
+    f"name {', '.join(TOOLS)}, upstream__tool, upstream:prompts/NAME, upstream:resources or claude_code:TOOL; "
+    "or a JSON file, or -"
+)
 
 
 @dataclass(frozen=True)

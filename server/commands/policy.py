@@ -17,6 +17,7 @@ from server.config import Settings
 from server.problem import UsageProblem
 from store.policy.active import Via
 from store.policy.additions import RULES, as_yaml, with_rules
+from store.policy.clients import CLIENTS, is_client
 from store.policy.demands import Asked, Demands
 from store.policy.file import read_file, write_proposal
 from store.policy.findings import findings
@@ -97,7 +98,8 @@ def explain(
 ) -> None:
     """Say what the rules in force do with such a question or call: which rules match, and why it ends as it does.
 
-    ask_approval and the like are questions; upstream__tool, upstream:prompts/NAME and upstream:resources are calls.
+    ask_approval and the like are questions; upstream__tool, upstream:prompts/NAME and upstream:resources are calls, and
+    so is claude_code:Bash, a tool that a client brings itself.
     """
     wanted = wanted_call(call, agent=agent, workflow=workflow, args=args)
     settings = shared.settings()
@@ -140,7 +142,8 @@ def suggest(
 ) -> None:
     """Draft rules for an upstream from what its tools say of themselves: for you to read, before anything else.
 
-    What says that it only reads would run freely; everything else is held, with a reason where it may destroy.
+    What says that it only reads would run freely; everything else is held, with a reason where it may destroy. For
+    claude_code the draft is of the tools that Claude Code's documentation names.
     """
     settings = shared.settings()
     found = _with(settings, lambda policies: policies.suggest(upstream))
@@ -149,8 +152,9 @@ def suggest(
             f"{upstream} has listed no tools that a person accepted" + "".join(f"; {note}" for note in found.notes),
             f"It lists them when the server starts it: see assent upstreams {upstream}",
         )
+    whose = f"what the documentation of {CLIENTS[upstream]}" if is_client(upstream) else f"what {upstream}"
     notes = [
-        f"Drafted from what {upstream} says of its own tools. Nobody checked that: read every name before you use it.",
+        f"Drafted from {whose} says of its own tools. Nobody checked that: read every name before you use it.",
         *found.notes,
     ]
     lines = [f"# {note}" for note in notes]
@@ -183,7 +187,7 @@ def _with(settings: Settings, work: Callable[[Policies], Coroutine[Any, Any, T]]
 
 def _alone(text: str) -> Look:
     policy = read(text)
-    return Look(policy, tuple(findings(policy, None)), ())
+    return Look(policy, tuple(findings(policy, None, datetime.now(UTC))), ())
 
 
 def _found(look: Look) -> list[str]:

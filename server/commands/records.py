@@ -9,6 +9,7 @@ from server.durable import open_database
 from store.agents import Agents
 from store.audit.inspection import Inspection
 from store.calls.service import Calls
+from store.halts import Halts
 from store.people import People
 from store.policy.policies import Policies
 from store.vault.credentials import Credentials
@@ -22,6 +23,7 @@ class Records:
     log: Inspection
     policies: Policies
     calls: Calls
+    halts: Halts
 
 
 @contextmanager
@@ -37,6 +39,7 @@ def opened(settings: Settings) -> Iterator[Records]:
             Inspection(database),
             Policies(database),
             Calls(database),
+            Halts(database),
         )
     finally:
         database.close()

@@ -52,8 +52,9 @@ class Changes:
     async def listen(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """Serve one stream of changes to a client of the newer protocol."""
-        agent = Caller.of(context).agent
+        """Serve one stream of changes to a client of the newer protocol; until people stop its agent."""
+        caller = Caller.of(context)
+        agent = caller.agent
         if self._streams_of[agent.id] >= STREAMS_AN_AGENT:
             message = f"this agent listens on {STREAMS_AN_AGENT} streams, which is the limit; end one of them"
             raise MCPError(types.INTERNAL_ERROR, message)
@@ -61,11 +62,15 @@ class Changes:
         wanted = params.notifications.model_copy(update={"resource_subscriptions": None})
         self._streams_of[agent.id] += 1
         try:
-            return await self._streams(context, params.model_copy(update={"notifications": wanted}))
+            with anyio.CancelScope() as stopped:
+                caller.exchange.when_lost(lambda: stopped.cancel() if caller.exchange.halt else None)
+                return await self._streams(context, params.model_copy(update={"notifications": wanted}))
         finally:
             self._streams_of[agent.id] -= 1
             if not self._streams_of[agent.id]:
                 del self._streams_of[agent.id]
+        assert caller.exchange.halt is not None, "nothing else cancels this stream alone"
+        raise MCPError(types.INVALID_REQUEST, caller.exchange.halt.told())
 
     def close(self) -> None:
         """End all streams, in good order."""

@@ -27,6 +27,8 @@ class Children:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.hurried = False
+        """While it is set, what is ended has less time for it: people stopped everything, and wait for it."""
         self._groups: set[int] = set()
         self._reaper: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +83,7 @@ class Children:
         if process.stdin is not None:
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await process.stdin.aclose()
-        grace = self._limits.grace_seconds
+        grace = self._limits.hurried_seconds if self.hurried else self._limits.grace_seconds
         await _until(lambda: process.returncode is not None, grace)
 
         def gone() -> bool:

@@ -82,7 +82,7 @@ class Front:
             known = f"Known are {', '.join(CATALOGUE)}, and those of the upstreams, under exactly the names in the list"
             why = f"there is no tool {shortened(params.name)}. {known}."
             return await self._turned_away(caller, Method.TOOL, params.name, why, arguments)
-        call = _call(pinned, arguments)
+        call = _call(pinned, arguments, caller)
         try:
             return await self._governed(caller, call, params.name, params)
         except Problem as problem:
@@ -100,7 +100,7 @@ class Front:
         if pinned is None:
             why = f"There is no prompt {shortened(params.name)}. Names are exact: list the prompts."
             return await self._turned_away(caller, Method.PROMPT, params.name, why, arguments)
-        return await self._or_error(self._governed(caller, _call(pinned, arguments), params.name, params))
+        return await self._or_error(self._governed(caller, _call(pinned, arguments, caller), params.name, params))
 
     async def read_resource(self, caller: Caller, params: types.ReadResourceRequestParams) -> HandlerResult:
         """Read a resource of the one upstream that has it.
@@ -119,7 +119,7 @@ class Front:
             why = several if owners else f"No upstream has {shortened(uri, 200)}. List the resources."
             return await self._turned_away(caller, Method.RESOURCE, "resources/read", why, {"uri": uri})
         name = resources_of(owners[0])
-        call = GovernedCall(owners[0], Method.RESOURCE, "", name, None, {"uri": uri})
+        call = GovernedCall(owners[0], Method.RESOURCE, "", name, None, {"uri": uri}, stated=caller.stated)
         return await self._or_error(self._governed(caller, call, name, params))
 
     async def _turned_away(
@@ -207,7 +207,7 @@ class Front:
         return InTheResult(caller, errand, self._passing.parking)
 
 
-def _call(pinned: Pinned, arguments: Mapping[str, Any]) -> GovernedCall:
+def _call(pinned: Pinned, arguments: Mapping[str, Any], caller: Caller) -> GovernedCall:
     listed = pinned.accepted or pinned.definition
     return GovernedCall(
         upstream=listed.upstream,
@@ -216,6 +216,7 @@ def _call(pinned: Pinned, arguments: Mapping[str, Any]) -> GovernedCall:
         governed_as=listed.governed_as,
         definition_sha256=listed.sha256,
         arguments=arguments,
+        stated=caller.stated,
     )
 
 

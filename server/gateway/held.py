@@ -3,13 +3,14 @@
 Invariants:
 
 - A call begins only because somebody who may have its result waits for it, or came back for it in time.
-- Once begun it runs to its end, whether anybody still waits or not, and its result is kept.
+- Once begun it runs to its end, whether anybody still waits or not, and its result is kept. Only people who stop its
+  agent end it before that; and what they keep from beginning stays approved.
 - The answer is claimed for a caller after the run, so that a caller who is lost meanwhile finds it again.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -24,6 +25,8 @@ from server.waiting import Call, Waiting
 from store.agents import Agent
 from store.asking import Report, Superseded, Ticket
 from store.calls.calls import Admitted, Ended, NotRunnable, Run
+from store.collecting import Halted, untold
+from store.halts import Halt
 from store.lifecycle import Kind, Outcome
 from store.signals import Signals
 
@@ -58,7 +61,7 @@ class HeldCalls:
         self._running: dict[str, Errand] = {}
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
-    async def advance(self, agent: Agent, request_id: str) -> Errand | Elsewhere | Ended | NotRunnable:
+    async def advance(self, agent: Agent, request_id: str) -> Errand | Elsewhere | Ended | NotRunnable | Halt:
         """How the run of an approved call stands; it begins now, if it has not.
 
         Raises:
@@ -71,8 +74,8 @@ class HeldCalls:
                 return self._running.get(request_id) or await self._advanced(agent, request_id)
         raise AssertionError("a shield lets nothing through")
 
-    async def _advanced(self, agent: Agent, request_id: str) -> Errand | Elsewhere | Ended | NotRunnable:
-        said: Admitted | Run | NotRunnable | None = await self._passing.calls.run_of(agent, request_id)
+    async def _advanced(self, agent: Agent, request_id: str) -> Errand | Elsewhere | Ended | NotRunnable | Halt:
+        said: Admitted | Run | NotRunnable | Halt | None = await self._passing.calls.run_of(agent, request_id)
         if said is None:
             if not self._passing.takes_more:
                 return Elsewhere()
@@ -84,7 +87,7 @@ class HeldCalls:
                 return Elsewhere()
             case Run(ended=Ended() as ended):
                 return ended
-            case NotRunnable():
+            case NotRunnable() | Halt():
                 return said
             case _:
                 raise AssertionError("a run ended, or it did not")
@@ -101,11 +104,13 @@ class HeldCalls:
 
     async def follow(
         self, caller: Caller, ticket: Ticket, report: Report, call: Call, progress: Progress
-    ) -> Report | Superseded | CarriedOut | Asked:
+    ) -> Report | Superseded | Halted | CarriedOut | Asked:
         """Wait for what comes of an approved call, and claim it for this caller. A `Report` says: not yet."""
         stands = await self.advance(caller.agent, ticket.request_id)
+        if isinstance(stands, Halt):
+            return Halted(untold(report), stands)
         if isinstance(stands, Elsewhere):
-            return _not_yet(report)
+            return untold(report)
         if isinstance(stands, Errand):
             errand = stands
             with _attended(errand, caller, progress, self._passing.parking):
@@ -116,19 +121,21 @@ class HeldCalls:
                 return self._left(errand, caller, report)
             stands = errand.came_of_it()
         if call.exchange.gone:
-            return _not_yet(report)
+            return untold(report)
         claimed = await self._waiting.collect(ticket, call)
-        return claimed if isinstance(claimed, Superseded) else CarriedOut(claimed, stands)
+        return CarriedOut(claimed, stands) if isinstance(claimed, Report) else claimed
 
-    def _left(self, errand: Errand, caller: Caller, report: Report) -> Report | Asked:
+    def _left(self, errand: Errand, caller: Caller, report: Report) -> Report | Halted | Asked:
         """A wait ended while the call runs on: with a question to this caller, or with nothing yet."""
+        if caller.exchange.halt is not None:
+            return Halted(untold(report), caller.exchange.halt)
         if errand.question is None:
-            return _not_yet(report)
+            return untold(report)
         if caller.is_modern and not caller.exchange.gone:
             return Asked(errand)
         # Who was to be asked has left, and whoever comes next must not wait for an answer that nobody can give.
         errand.abandon()
-        return _not_yet(report)
+        return untold(report)
 
     async def is_over(self, agent: Agent, request_id: str) -> bool:
         """Whether an approved call has run, or cannot; it begins now, if it has not."""
@@ -147,6 +154,8 @@ class HeldCalls:
         stands = await self.advance(agent, report.request_id)
         if isinstance(stands, Errand | Elsewhere):
             stands = NotRunnable("it still runs")
+        if isinstance(stands, Halt):
+            stands = NotRunnable(stands.told())
         return CarriedOut(report, stands)
 
 
@@ -158,10 +167,6 @@ def is_approved_call(standing: object) -> bool:
         and standing.outcome is Outcome.ANSWERED
         and standing.may_proceed
     )
-
-
-def _not_yet(report: Report) -> Report:
-    return replace(report, outcome=None, may_proceed=False, answer=None, decided_at=None, audit_index=None)
 
 
 @contextmanager

@@ -52,9 +52,9 @@ class OnTheStream:
         self._caller = caller
 
     async def ask(self, requests: Requests) -> Responses:
-        # A caller that left is not heard of on its stream: its exchange knows.
+        # A caller that left, or was stopped, is not heard of on its stream: its exchange knows.
         gone = anyio.Event()
-        self._caller.exchange.when_gone(gone.set)
+        self._caller.exchange.when_lost(gone.set)
         answers: Responses = {}
         problem: Unanswered | None = None
         async with anyio.create_task_group() as group:

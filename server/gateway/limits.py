@@ -29,6 +29,8 @@ class Limits:
     """What worked for that long begins with the shortest pause again."""
     grace_seconds: float = 1.0
     """What a process has to end by itself, and once more after it was told to, before it is killed."""
+    hurried_seconds: float = 0.2
+    """The same, where people stopped everything."""
 
     sessions: int = 128
     """Calls at once of one upstream that speaks the older protocol over HTTP: each has a session of its own."""

@@ -4,7 +4,9 @@ Invariants:
 
 - It was admitted before: that it will be sent is durable. What came of it is durable before anybody is told.
 - It is sent once, with exactly the arguments that were admitted. Whatever ends it - an answer, a time limit, a caller
-  that cancels, the end of the server - is written down.
+  that cancels, people who stop its agent, the end of the server - is written down.
+- Of an agent that people stopped nothing is sent from the moment in which this process knows it; what was sent before
+  is cancelled.
 - An upstream that hangs, dies or answers nonsense costs this one call.
 """
 
@@ -24,11 +26,13 @@ from server.gateway.requests import properties_of, request_of
 from server.gateway.results import Wire, cleaned, error_of, is_error, passed_on, size_of
 from server.gateway.upstreams import Upstreams
 from server.gateway.wire import TRANSPORT_FAULT
+from server.halting import HaltWatch
 from server.tools.faults import text_of
 from store.agents import Agent
 from store.audit.events import CallEnd
 from store.calls.calls import Admitted, Ended
 from store.calls.service import Calls
+from store.halts import Halt
 from store.policy.upstreams import Upstream
 from store.problems import Problem
 
@@ -50,13 +54,21 @@ Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 class Passing:
     """What all calls on their way share."""
 
-    def __init__(self, calls: Calls, upstreams: Upstreams) -> None:
+    def __init__(self, calls: Calls, upstreams: Upstreams, watch: HaltWatch) -> None:
         self.calls = calls
         self.upstreams = upstreams
+        self.watch = watch
         self.parking = Parking()
         self.stopping = False
         self.under_way: set[Errand] = set()
         self._group: TaskGroup | None = None
+        watch.when_changed(self._stop_who_is_stopped)
+
+    def _stop_who_is_stopped(self) -> None:
+        for errand in list(self.under_way):
+            halt = self.watch.of(errand.agent_id)
+            if halt is not None:
+                errand.stop(halt)
 
     async def run(self) -> None:
         """Carry what was started, until cancelled: then nobody knows what becomes of it, and the log says so."""
@@ -125,6 +137,7 @@ class Errand:
         """Set once what came of it is written down, or cannot be."""
         self._scope = anyio.CancelScope()
         self._cancelled = False
+        self._halt: Halt | None = None
         self._sent_off = False
         self._asking = anyio.Lock()
 
@@ -141,6 +154,10 @@ class Errand:
             self._routed = anyio.Event()
 
     @property
+    def agent_id(self) -> str:
+        return self._agent.id
+
+    @property
     def is_held(self) -> bool:
         """Whether a person approved it: then it runs to its end, whoever waits for it."""
         return self.admitted.request_id is not None
@@ -154,14 +171,25 @@ class Errand:
 
     def abandon(self) -> None:
         """Nobody comes back to answer what it asks."""
-        if self.is_held and self.question is not None and not self.question.answer.done():
-            self.question.answer.set_exception(Unanswered("nobody answered in time"))
-        elif not self.is_held:
+        if self.is_held:
+            self._answer_nobody("nobody answered in time")
+        else:
             self.cancel()
+
+    def _answer_nobody(self, why: str) -> None:
+        if self.question is not None and not self.question.answer.done():
+            self.question.answer.set_exception(Unanswered(why))
 
     def cancel(self) -> None:
         """Its caller cancels it; the upstream is told."""
         self._cancelled = True
+        self._scope.cancel()
+
+    def stop(self, halt: Halt) -> None:
+        """People stopped its agent; the upstream is told that it is cancelled."""
+        self._halt = self._halt or halt
+        # Where an upstream of the older protocol asks, what waits for the answer is not within this call's scope.
+        self._answer_nobody(halt.told())
         self._scope.cancel()
 
     def came_of_it(self) -> Ended:
@@ -192,6 +220,8 @@ class Errand:
                 ended = await self._within_its_time()
             if self._scope.cancelled_caught:
                 ended = self._cut_short() if self._cancelled else self._too_late()
+            if self._halt is not None and ended.end is not CallEnd.RETURNED:
+                ended = self._cut_short()
         except anyio.get_cancelled_exc_class():
             ended = self._cut_short()
             raise
@@ -254,6 +284,9 @@ class Errand:
         properties = properties_of(self._passing.upstreams.listing, self.admitted)
         for _ in range(ROUNDS + 1):
             request = request_of(self.admitted, upstream, properties, self._meta, answers, state)
+            self._halt = self._halt or self._passing.watch.of(self._agent.id)
+            if self._halt is not None:
+                return self._cut_short()
             self._sent_off = True
             result: Wire = await session.send_request(
                 request, _WIRE, progress_callback=self._progressed if self._listens else None
@@ -314,6 +347,10 @@ class Errand:
         return Ended(CallEnd.FAILED, is_error=True, why=why, sent=self._sent_off)
 
     def _cut_short(self) -> Ended:
+        if self._halt is not None:
+            what = "while it was on its way; it may have taken effect" if self._sent_off else "before it was sent"
+            why = f"{self._halt.told()} So this call was cancelled {what}."
+            return Ended(CallEnd.CANCELLED, is_error=True, why=why, sent=self._sent_off)
         if self._passing.stopping:
             return Ended(CallEnd.UNKNOWN if self._sent_off else CallEnd.CANCELLED, is_error=True, sent=self._sent_off)
         return Ended(CallEnd.CANCELLED, is_error=True, sent=self._sent_off)

@@ -45,6 +45,8 @@ def request_of(
             )
         case Method.RESOURCE:
             return types.ReadResourceRequest(params=types.ReadResourceRequestParams(uri=arguments["uri"], **more))
+        case Method.OWN:
+            raise AssertionError("a tool of an agent's own is sent nowhere")
 
 
 def properties_of(listing: Listing, admitted: Admitted) -> Mapping[str, Any]:

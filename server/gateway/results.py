@@ -155,5 +155,7 @@ def _why(ended: Ended) -> str:
             return "the call was cancelled while it was on its way; it may have taken effect"
         case CallEnd.FAILED:
             return "the upstream failed; whether the call took effect is not known"
+        case CallEnd.RELEASED:
+            return "your own client was told that it may run; what came of it only your client knows"
         case CallEnd.RETURNED:
             return "it ran; what it returned was not kept"

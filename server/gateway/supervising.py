@@ -20,12 +20,14 @@ from server.gateway.reasons import why
 from server.gateway.sessions import Lease
 from server.gateway.slots import Slots
 from server.gateway.wire import Wire
+from store.halts import Halt
 from store.moments import Clock
 from store.policy.upstreams import Upstream
 
 log = structlog.get_logger("assent.gateway")
 
 _WHAT_TO_DO = "Nothing was sent. Try again later, or tell whoever runs Assent: the page Upstreams says more."
+_STOPPED = "Nothing was sent, and nothing may proceed."
 _RELIST_PAUSE_SECONDS = 0.5
 _RELIST_TROUBLED_SECONDS = 10.0
 
@@ -74,6 +76,7 @@ class Supervisor:
         self._first_look = False
         self._anew = False
         self._over = False
+        self._held: Halt | None = None
         self._relist = False
         self._scope: anyio.CancelScope | None = None
         self._notes: tuple[str, ...] = ()
@@ -115,12 +118,26 @@ class Supervisor:
 
     async def looked(self) -> None:
         """Wait until it has said what it has, or cannot for now."""
-        while self.inventory is None and self._outage is None and not self._over:
+        while self.inventory is None and self._outage is None and self._held is None and not self._over:
             await self._moved.wait()
 
     def start_anew(self) -> None:
         """End it if it runs, whatever it does just now, and start it at once."""
-        self._anew = self._wanted = True
+        self._wanted = True
+        self._end()
+
+    def hold(self, halt: Halt | None) -> None:
+        """People stopped everything: end it, whatever it does just now, and start it for nobody, until None."""
+        self._held = halt
+        if halt is not None:
+            self._end()
+        self._nudge()
+        self._move()
+
+    def _end(self) -> None:
+        self._anew = True
+        # It takes a while to end, and no call may be sent to it meanwhile.
+        self._up = None
         if self._scope is not None:
             self._scope.cancel()
         self._nudge()
@@ -168,13 +185,15 @@ class Supervisor:
     async def _until_wanted(self) -> bool:
         """Whether to start it; not, once it is retired."""
         retry = self._outage is not None and (self._recently_used or (self._first_look and self.inventory is None))
-        if not (self._asked_for or retry):
-            if self._outage is None:
-                self._tell(State.ASLEEP, "It is started when it is called.")
-            else:
-                # Whoever wants it from now on starts it; the health line goes on saying why it is down.
-                self._outage = None
+        if not (self._asked_for or (retry and self._held is None)):
+            # Whoever wants it from now on starts it; the health line goes on saying why it is down.
+            down, self._outage = self._outage, None
             while not self._asked_for:
+                if self._held is not None:
+                    down = None
+                    self._tell(State.ASLEEP, f"{self._held.told()} It is started when it is called after that.")
+                elif down is None:
+                    self._tell(State.ASLEEP, "It is started when it is called.")
                 await self._next_nudge()
         return not self._over
 
@@ -281,6 +300,8 @@ class Supervisor:
         while True:
             if self._over:
                 raise UpstreamDown(f"{self.upstream.name} is not among the upstreams in force any more", _WHAT_TO_DO)
+            if self._held is not None:
+                raise UpstreamDown(f"the upstream {self.upstream.name} is not used: {self._held.told()}", _STOPPED)
             if self._up is not None and self._up.wire.lost is None:
                 return self._up
             if self._outage is not None:
@@ -304,7 +325,7 @@ class Supervisor:
 
     @property
     def _asked_for(self) -> bool:
-        return self._wanted or self._over
+        return (self._wanted and self._held is None) or self._over
 
     @property
     def _recently_used(self) -> bool:

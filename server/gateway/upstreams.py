@@ -28,6 +28,7 @@ from server.upstream_environment import read
 from store.calls.definitions import Pinned
 from store.calls.service import Calls
 from store.database import Database
+from store.halts import Halt
 from store.policy.active import active
 from store.policy.upstreams import Upstream
 from store.problems import DatabaseProblem, Problem
@@ -69,6 +70,7 @@ class Upstreams:
         self._something_to_tell = anyio.Event()
         self._refreshing = anyio.Lock()
         self._begun = anyio.Event()
+        self._held: Halt | None = None
 
     async def run(self) -> None:
         """Run until cancelled. When this returns, no process of any upstream is left."""
@@ -111,6 +113,15 @@ class Upstreams:
             for each in missing:
                 await each.looked()
         return self.listing
+
+    def hold(self, halt: Halt | None) -> None:
+        """People stopped everything: end all that runs, and start none, until this is called with None."""
+        if halt == self._held:
+            return
+        self._held = halt
+        self.children.hurried = halt is not None
+        for supervisor in self._supervisors.values():
+            supervisor.hold(halt)
 
     def _all_pinned(self) -> Iterable[Pinned]:
         return (*self.listing.tools.values(), *self.listing.prompts.values())
@@ -165,6 +176,7 @@ class Upstreams:
             listed=self._listed,
             told=lambda name, health: self._tell(name, upstream.launch_sha256, health),
         )
+        supervisor.hold(self._held)
         self._supervisors[upstream.name] = supervisor
         tasks.start_soon(self._supervise, supervisor)
         if self._begun.is_set():

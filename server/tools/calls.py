@@ -1,7 +1,7 @@
 """Carrying out tool calls: arguments in, a result out. What is wrong with a call is told in its result."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import anyio
@@ -24,17 +24,20 @@ from server.tools.catalogue import (
     AwaitReview,
     ConsequenceReceipt,
     Definition,
+    ReadLogs,
     ReportConsequence,
     WithdrawReview,
 )
 from server.tools.faults import BadArguments, from_validation, text_of
 from server.tools.guidance import next_step
-from server.tools.results import AnyResult, Result, result_of
-from server.waiting import Call, Standing, Waiting
+from server.tools.results import AnyResult, LogLine, LogPage, Result, result_of
+from server.waiting import Call, Standing, Waiting, unless_stopped
 from store.agents import Agent
-from store.asking import Report, Superseded, Ticket
+from store.asking import Report, Ticket
+from store.audit.own_entries import Wanted
 from store.calls.calls import Ended, NotRunnable
 from store.calls.definitions import Method
+from store.collecting import Halted, untold
 from store.desk import Desk
 from store.lifecycle import Kind
 from store.problems import Problem
@@ -143,8 +146,15 @@ class ToolCalls:
                 )
                 reported = _known(done, parsed.request_id).request_id
                 return _answer(ConsequenceReceipt(request_id=reported, recorded=True))
+            case ReadLogs():
+                return _answer(await self._own_log(caller.agent, parsed))
             case _:
                 raise AssertionError(f"{definition.name} has no way to be carried out")
+
+    async def _own_log(self, agent: Agent, asked: ReadLogs) -> LogPage:
+        wanted = Wanted(asked.level, asked.since, asked.until, asked.pattern, asked.limit, asked.cursor)
+        page = await self._desk.log.of_agent(agent.id, wanted)
+        return LogPage(entries=[LogLine(**asdict(entry)) for entry in page.entries], next_cursor=page.next_cursor)
 
     async def waited(
         self, caller: Caller, tool: str, ticket: Ticket, *, asked_seconds: int | None = None, about: str = ""
@@ -160,14 +170,19 @@ class ToolCalls:
         if isinstance(stands, Asked):
             assert self._held is not None
             return self._held.required(caller.agent, about, stands.errand)
-        pending = isinstance(stands, Report) and stands.outcome is None and not caller.exchange.gone
+        pending = isinstance(stands, Report) and stands.outcome is None and not caller.exchange.is_lost
         takes_tasks = caller.context.method == "tools/call" and declared(caller.context)
         if pending and takes_tasks and self._tasks is not None:
             return await self._tasks.hand_out(caller.agent, ticket, tool)
-        return await self._told(tool, stands, modern=caller.is_modern)
+        told = await self._told(tool, stands, modern=caller.is_modern)
+        if caller.exchange.halt is None or isinstance(stands, Halted):
+            return told
+        # Stopped while its answer was put together: it is not told, and stays to be had.
+        stopped = await unless_stopped(_standing_of(stands), caller.exchange)
+        return await self._told(tool, stopped, modern=caller.is_modern)
 
     async def _told(self, tool: str, stands: Stands, *, modern: bool) -> HandlerResult:
-        report = stands.report if isinstance(stands, Superseded | CarriedOut) else stands
+        report = _report_of(stands)
         if report.kind is Kind.CALL:
             return await self._told_of_call(tool, stands, modern=modern)
         assert not isinstance(stands, CarriedOut)
@@ -175,7 +190,7 @@ class ToolCalls:
 
     async def _told_of_call(self, tool: str, stands: Stands, *, modern: bool) -> HandlerResult:
         """What the upstream returned, or why it was not called."""
-        report = stands.report if isinstance(stands, Superseded | CarriedOut) else stands
+        report = _report_of(stands)
         view = await self._desk.view(report.request_id)
         assert view is not None
         call = view.card.question
@@ -247,7 +262,7 @@ class ToolCalls:
         return beat
 
     def _result(self, standing: Standing, next_one: str | None = None) -> Result:
-        report = _pending(standing.report) if isinstance(standing, Superseded) else standing
+        report = standing if isinstance(standing, Report) else untold(standing.report)
         return result_of(
             report,
             next_step=next_step(standing) if next_one is None else next_one,
@@ -256,25 +271,16 @@ class ToolCalls:
         )
 
     def _any(self, standing: Standing, next_one: str | None = None) -> AnyResult:
-        report = standing.report if isinstance(standing, Superseded) else standing
+        report = _report_of(standing)
         return AnyResult(kind=report.kind, **self._result(standing, next_one).model_dump())
 
 
-def _pending(report: Report) -> Report:
-    """What a superseded call is told: nothing but that it is not the one."""
-    return Report(
-        request_id=report.request_id,
-        kind=report.kind,
-        outcome=None,
-        may_proceed=False,
-        answer=None,
-        comment=None,
-        decided_by=None,
-        decided_at=None,
-        opened_at=report.opened_at,
-        expires_at=report.expires_at,
-        audit_index=None,
-    )
+def _report_of(stands: Stands) -> Report:
+    return stands if isinstance(stands, Report) else stands.report
+
+
+def _standing_of(stands: Stands) -> Standing:
+    return stands.report if isinstance(stands, CarriedOut) else stands
 
 
 def _known(found: _T | None, request_id: str) -> _T:

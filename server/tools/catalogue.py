@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import Annotated
 
 import mcp_types as types
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from server.tools.results import AnyResult, ApprovalResult, FormResult, SelectionResult, TextInputResult
+from server.tools.results import AnyResult, ApprovalResult, FormResult, LogPage, SelectionResult, TextInputResult
 from server.tools.schemas import input_schema, output_schema
+from store.audit.own_entries import LONGEST_PATTERN, MOST_ENTRIES
+from store.audit.own_lines import Level
 from store.questions import TIMEOUT_LIMIT, AskApproval, AskForm, AskSelection, AskTextInput
 from store.text import Label, Text
 
@@ -38,6 +40,23 @@ class ReportConsequence(_Arguments):
     request_id: RequestId = Field(description="The request whose decision you carried out.")
     result: Label = Field(description="What came of it, in one line of at most 200 characters.")
     details: Text | None = Field(default=None, description="More of it, for the person who decided.")
+
+
+class ReadLogs(_Arguments):
+    level: Level | None = Field(default=None, description="The least level: info, warning or error. Default: all.")
+    since: AwareDatetime | None = Field(
+        default=None, description="Not older than this: ISO 8601 with an offset, such as 2026-11-22T09:00:00Z."
+    )
+    until: AwareDatetime | None = Field(default=None, description="Older than this; written like `since`.")
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)] | None = Field(
+        default=None, description="An RE2 expression that the line's text must match somewhere."
+    )
+    limit: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = Field(
+        default=50, description=f"How many lines at most, up to {MOST_ENTRIES}."
+    )
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        default=None, description="`next_cursor` of an earlier answer: the lines before those."
+    )
 
 
 class ConsequenceReceipt(BaseModel):
@@ -151,6 +170,16 @@ _DEFINITIONS = (
         types.ToolAnnotations(
             read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
         ),
+    ),
+    Definition(
+        "read_logs",
+        "Read your own entries of the log",
+        "Read what the signed log holds about you and nobody else: your questions and how they ended, your calls and "
+        "what came of them, newest last. Follow `next_cursor` for older lines. Do not wait for an answer with it: that "
+        "is what await_review is for.",
+        ReadLogs,
+        LogPage,
+        types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
     ),
 )
 

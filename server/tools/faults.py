@@ -22,6 +22,7 @@ EXAMPLES = {
     "await_review": '{"request_id": "req_3m5k7q2x4z6a8c9d"}',
     "withdraw_review": '{"request_id": "req_3m5k7q2x4z6a8c9d"}',
     "report_consequence": '{"request_id": "req_3m5k7q2x4z6a8c9d", "result": "deployed, health checks pass"}',
+    "read_logs": '{"level": "warning", "since": "2026-11-22T09:00:00Z", "pattern": "deploy", "limit": 20}',
 }
 
 

@@ -4,6 +4,8 @@ Models act on these words. So each says plainly whether to act, and what to do i
 """
 
 from store.asking import Report, Superseded
+from store.collecting import Halted
+from store.halts import Halt
 from store.lifecycle import Kind, Outcome
 
 INSTRUCTIONS = """\
@@ -23,8 +25,10 @@ for it, and never look for another way to the same end.
 """
 
 
-def next_step(standing: Report | Superseded) -> str:
+def next_step(standing: Report | Superseded | Halted) -> str:
     """What the agent should do now."""
+    if isinstance(standing, Halted):
+        return f"{standing.halt.told()} {_step_of_halt(standing.halt, standing.report.request_id)}"
     if isinstance(standing, Superseded):
         return (
             "Another call of yours waits on this same question and gets its answer; do nothing in this one, and do not "
@@ -32,6 +36,16 @@ def next_step(standing: Report | Superseded) -> str:
         )
     step = _step_of_call(standing) if standing.kind is Kind.CALL else _step(standing)
     return f"This was answered before, and here is the same answer again. {step}" if standing.told_before else step
+
+
+def _step_of_halt(halt: Halt, request_id: str) -> str:
+    if halt.revoked:
+        return "Nothing may proceed because of this question: do nothing more, and tell your user."
+    return (
+        "Nothing may proceed because of this question: do nothing more, do not look for another way to the same end, "
+        "and tell your user. The question stays open: once people let you go on, await_review with request_id "
+        f"{request_id} waits for its answer."
+    )
 
 
 def _step(report: Report) -> str:

@@ -21,6 +21,28 @@ class Status(StrEnum):
     PENDING = "pending"
 
 
+class LogLine(BaseModel):
+    """One entry of the log, as its agent may read it."""
+
+    index: int | None = Field(description="Its index in the signed log; null while that would tell who has answered.")
+    at: str = Field(description="UTC, ISO 8601.")
+    type: str
+    level: str = Field(description="info, warning or error.")
+    text: str
+    request_id: str | None = None
+    call_id: str | None = None
+    tool: str | None = None
+
+
+class LogPage(BaseModel):
+    """What `read_logs` answers."""
+
+    entries: list[LogLine] = Field(description="The newest last.")
+    next_cursor: str | None = Field(
+        description="Leads to older lines, also from an empty page; null where there are none."
+    )
+
+
 class AuditReference(BaseModel):
     index: int = Field(description="Index of the decision's entry in the signed log.")
 

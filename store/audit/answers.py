@@ -4,7 +4,7 @@ A part of the story that `store.audit.meaning` tells (SPEC.md, section 8).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from store.audit.standing import MeaningProblem, require
@@ -14,19 +14,16 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A request that was closed: whether a person decided it, and which call has its answer."""
+    """A request that was closed: whether a person decided it, which call has its answer, and whose it is to take."""
 
     decided: bool
+    agent: str | None = None
     call: str | None = None
     delivered: bool = False
 
 
-_DECIDED, _UNDECIDED, _TOLD_DECIDED, _TOLD_UNDECIDED = (
-    _Ended(True),
-    _Ended(False),
-    _Ended(True, delivered=True),
-    _Ended(False, delivered=True),
-)
+# Most of all requests end as one of these: nobody takes their outcome any more.
+_TOLD_DECIDED, _TOLD_UNDECIDED = _Ended(True, delivered=True), _Ended(False, delivered=True)
 
 
 class Answers:
@@ -44,9 +41,14 @@ class Answers:
     def __contains__(self, request: str) -> bool:
         return request in self._ended
 
-    def closed(self, request: str, *, decided: bool) -> None:
-        """A request ended, and nobody has its outcome yet."""
-        self._ended[request] = _DECIDED if decided else _UNDECIDED
+    def closed(self, request: str, agent: str, *, decided: bool) -> None:
+        """A request of this agent's ended, and nobody has its outcome yet."""
+        self._ended[request] = _Ended(decided, agent)
+
+    def waits_for(self, request: str) -> str | None:
+        """The agent that may still take the outcome of this request; None for what is told, or was never opened."""
+        ended = self._ended.get(request)
+        return None if ended is None else ended.agent
 
     def take(self, entry: Entry) -> None:
         """What happens to the outcome of a request that is not open.
@@ -59,7 +61,7 @@ class Answers:
     def _claimed(self, entry: Entry) -> None:
         ended = self._of(entry)
         require(ended.call is None and not ended.delivered, f"the answer of {entry['request']} is another call's")
-        self._ended[entry["request"]] = _Ended(ended.decided, entry["call"])
+        self._ended[entry["request"]] = replace(ended, call=entry["call"])
 
     def _delivered(self, entry: Entry) -> None:
         ended = self._of_call(entry)
@@ -67,7 +69,7 @@ class Answers:
 
     def _released(self, entry: Entry) -> None:
         ended = self._of_call(entry)
-        self._ended[entry["request"]] = _DECIDED if ended.decided else _UNDECIDED
+        self._ended[entry["request"]] = replace(ended, call=None)
 
     def _reported(self, entry: Entry) -> None:
         require(self._of(entry).decided, f"nobody decided {entry['request']}, and it reports what came of it")

@@ -18,6 +18,7 @@ from store.canonical_json import canonical_text
 from store.card import load_condition
 from store.lifecycle import COLLECT_AT_LEAST
 from store.moments import from_text
+from store.policy.clients import is_own_tool
 from store.policy.rules import Action
 from store.policy.verdicts import Verdict
 
@@ -50,7 +51,8 @@ class CallStory:
     """The calls that were let through so far, and the definitions they are calls of."""
 
     def __init__(self) -> None:
-        self._running: set[str] = set()
+        self._running: dict[str, bool | None] = {}
+        """Whether each is of a tool of the client's own; None where nobody can say."""
         self._lost: frozenset[str] = frozenset()
         self._approved: dict[str, Approval] = {}
         self._pins: dict[str, _Pin] = {}
@@ -75,14 +77,17 @@ class CallStory:
         call = entry["call"]
         require(call not in self._running, f"{call} is sent twice")
         require(entry.get("policy_sha256") == rules.sha256, "it is let through by rules that are not in force")
-        require(rules.sha256 is not None, "it is let through, and no rules are in force")
+        own = _is_own(entry, texts, rules)
+        if not (own is not False and entry["permission"] == Permission.APPROVED):
+            # People let a client's own tool run where there are no rules at all.
+            require(rules.sha256 is not None, "it is let through, and no rules are in force")
         verdict = _verdict(entry, texts, rules, asker)
         if entry["permission"] == Permission.APPROVED:
             self._by_people(entry, texts, verdict)
         else:
             require("request" not in entry, "a rule lets it through, and it names a request")
             self._by_rule(entry, texts, verdict)
-        self._running.add(call)
+        self._running[call] = own
 
     def ended(self, entry: Entry) -> None:
         """What came of a call."""
@@ -93,7 +98,9 @@ class CallStory:
         returned = entry["end"] == CallEnd.RETURNED
         require(returned == ("result_ref" in entry), "a result belongs to what returned, and to nothing else")
         require(entry["milliseconds"] >= 0 and entry["result_bytes"] >= 0, "it says that it took less than nothing")
-        self._running.discard(call)
+        own = self._running.pop(call)
+        released = entry["end"] == CallEnd.RELEASED
+        require(own is None or own is released, "a tool of a client's own is released to it, and no other call is")
 
     def denied(self, entry: Entry, rules: Rules) -> None:
         require(entry.get("policy_sha256") == rules.sha256, "it denies by rules that are not in force")
@@ -160,6 +167,8 @@ class CallStory:
         name = texts.get("tool_ref")
         if name is None:
             return None
+        if is_own_tool(name) and "definition_ref" not in entry:
+            return None
         if name.endswith(_RESOURCES):
             require("definition_ref" not in entry, "reading a resource has no definition")
             return None
@@ -171,6 +180,22 @@ class CallStory:
             raise MeaningProblem(f"nobody accepted a definition of {name!r}")
         require(pin.current == sha256, f"{name!r} is not defined as the call says")
         return pin
+
+
+def _is_own(entry: Entry, texts: Texts, rules: Rules) -> bool | None:
+    """Whether it is a call of a tool that a client brings itself; None where nobody can say."""
+    if "definition_ref" in entry:
+        return False
+    name = texts.get("tool_ref")
+    if name is None:
+        return None
+    if not is_own_tool(name):
+        return False
+    policy = rules.policy()
+    if policy is None:
+        # Before clients had names in rules, an upstream could be called like one.
+        return None if rules.sha256 is not None else True
+    return policy.upstream(_upstream_of(name)) is None
 
 
 def _verdict(entry: Entry, texts: Texts, rules: Rules, asker: Asker | None) -> Verdict | None:

@@ -42,6 +42,17 @@ class CallEnd(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
     """The server ended while it ran: whether it took effect will never be known here."""
+    RELEASED = "released"
+    """Of a tool of the agent's own: its client was told that it may run. What came of it only the client knows."""
+
+
+class Halting(StrEnum):
+    """How people hold an agent back."""
+
+    PAUSED = "paused"
+    """What rules would let through is held."""
+    STOPPED = "stopped"
+    """It is refused altogether: its waits end, and what runs for it is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -560,6 +571,9 @@ class CallIntended(Event):
     definition: Text | None
     rules: Text
     policy_sha256: str | None
+    stated: Text | None = None
+    """What the agent's side said of it by itself, as canonical JSON: `reasoning`, and `facts` by name. Nobody checked
+    it."""
 
 
 @dataclass(frozen=True)
@@ -604,6 +618,51 @@ class UpstreamRestarted(Event):
     type = "upstream_restarted"
     name: Text
     reviewer: str | None
+
+
+@dataclass(frozen=True)
+class AgentHalted(Event):
+    """A person held an agent back; without `agent`, everything. A stop takes the place of a pause. Without `reviewer`,
+    it was whoever has the server's files."""
+
+    type = "agent_halted"
+    agent: str | None
+    how: Halting
+    reviewer: str | None
+    why: Text | None
+
+
+@dataclass(frozen=True)
+class AgentResumed(Event):
+    """What was paused or stopped goes on: an agent, or, without `agent`, what was stopped as a whole. Who was stopped
+    by name stays so."""
+
+    type = "agent_resumed"
+    agent: str | None
+    reviewer: str | None
+
+
+@dataclass(frozen=True)
+class RuleProposed(Event):
+    """A person proposed a rule because of a call, or of a request that held one. It is not in force by that."""
+
+    type = "rule_proposed"
+    proposal: str
+    rule: Text
+    """As JSON."""
+    reviewer: str
+    call: str | None
+    request: str | None
+
+
+@dataclass(frozen=True)
+class RuleProposalClosed(Event):
+    """A proposed rule was put in force, by the activation right before, or put aside."""
+
+    type = "rule_proposal_closed"
+    proposal: str
+    accepted: bool
+    reviewer: str
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from store.audit.entry import Disclosure
 from store.audit.events import LogExported, LogVerified
 from store.audit.export import write_export
 from store.audit.merkle import Node, ProofProblem, inclusion_proof, leaf_hash, verify_inclusion
+from store.audit.own_entries import Page, Wanted, own_entries
 from store.audit.proof import Proof, text
 from store.audit.reading import PAGE, SignedHead
 from store.audit.reviewer_keys import ReviewerKeys
@@ -45,6 +46,14 @@ class Inspection:
     async def entries(self, start: int, limit: int) -> list[tuple[int, bytes]]:
         """Index and bytes of up to `limit` entries from `start` on."""
         return await self._database.read(partial(reading.entries, start=start, limit=limit))
+
+    async def of_agent(self, agent_id: str, wanted: Wanted) -> Page:
+        """What this agent may read of the log about itself; see `store.audit.own_entries`.
+
+        Raises:
+            OwnEntriesProblem
+        """
+        return await self._database.read(partial(own_entries, agent_id=agent_id, wanted=wanted))
 
     async def proof(self, index: int) -> str | None:
         """The proof that entry `index` stands in the log; None where there is none."""

@@ -7,19 +7,22 @@ Invariants:
 - The head is read inside the transaction, which holds the database's write lock, unless no other connection has
   committed since it was written: processes that write beside each other continue one log.
 - One checkpoint a transaction, however many entries it has.
+- Whose an entry is, where its agent may read it, is written with it; see `store.audit.own_lines`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, Executable, Table, bindparam, insert, select, update
 
 from store import tables
 from store.audit.checkpoint import Checkpoint, NoteProblem, open_note
 from store.audit.entry import Entry, entry_of
 from store.audit.events import Assurance, Event
 from store.audit.merkle import Frontier, append, frontier_nodes, leaf_hash, root
+from store.audit.own_lines import OWN_TYPES
 from store.problems import DatabaseProblem
 
 
@@ -59,11 +62,13 @@ class Appender:
         self._signer = signer
         self._start = known if is_newest else _frontier(connection, signer, known)
         self._pending: list[Entry] = []
+        self._events: list[Event] = []
 
     def append(self, event: Event, at: datetime, assurance: Assurance) -> Appended:
         """Queue an entry and say where it will stand."""
         appended = Appended(self.next_index, entry_of(event, at, assurance))
         self._pending.append(appended.entry)
+        self._events.append(event)
         return appended
 
     @property
@@ -83,6 +88,7 @@ class Appender:
     def take_back(self, mark: int) -> None:
         """Forget what was queued since `mark`: the savepoint was rolled back."""
         del self._pending[mark:]
+        del self._events[mark:]
 
     def flush(self) -> Frontier:
         """Write everything and the checkpoint over it; the tree as it is then."""
@@ -104,12 +110,48 @@ class Appender:
         ]
         if texts:
             execute(_TEXTS, texts)
+        _file(self._connection, self._events, self._start.size)
         note = self._signer.sign(Checkpoint(self._signer.name, frontier.size, root(frontier)))
         head = {"new_size": frontier.size, "new_note": note}
         if execute(_MOVE_HEAD, head).rowcount != 1:
             execute(_FIRST_HEAD, head)
         return frontier
 
+
+def _file(connection: Connection, events: Sequence[Event], start: int) -> None:
+    """Say of the entries that agents may read whose they are: `start` is where the first stands."""
+    todo: dict[Executable, list[dict[str, object]]] = {}
+    for position, event in enumerate(events, start=start):
+        if event.type not in OWN_TYPES:
+            continue
+        for name, statement in _WHOSE:
+            of = getattr(event, name, None)
+            if of is not None:
+                todo.setdefault(statement, []).append({"the_position": position, "the_one": of})
+                break
+        else:
+            todo.setdefault(_EVERYBODYS, []).append({"the_position": position})
+    for statement, rows in todo.items():
+        connection.execute(statement, rows)
+
+
+_OWN_COLUMNS = ("agent_id", "position")
+_POSITION = bindparam("the_position", type_=BigInteger)
+
+
+def _of_row(rows: Table) -> Executable:
+    of = select(rows.c.agent_id, _POSITION).where(rows.c.id == bindparam("the_one"))
+    return insert(tables.agent_entries).from_select(_OWN_COLUMNS, of)
+
+
+_WHOSE: tuple[tuple[str, Executable], ...] = (
+    ("agent", insert(tables.agent_entries).values(agent_id=bindparam("the_one"), position=_POSITION)),
+    ("request", _of_row(tables.requests)),
+    ("call", _of_row(tables.calls)),
+)
+_EVERYBODYS = insert(tables.agent_entries).from_select(
+    _OWN_COLUMNS, select(tables.agents.c.id, _POSITION).where(tables.agents.c.revoked_at.is_(None))
+)
 
 # Built once: each commit executes them.
 _HEAD = select(tables.log_head)

@@ -13,6 +13,8 @@ from store.audit.answers import Answers
 from store.audit.calls import CallStory
 from store.audit.disclosed import approving_options, identity_of, json_object
 from store.audit.governed import Asker, Rules, asker_of, require_card
+from store.audit.halted import HaltStory
+from store.audit.proposed import ProposalStory
 from store.audit.quorum import Quorum, ballot_of, quorum_of
 from store.audit.standing import MeaningProblem, Standing
 from store.audit.standing import require as _require
@@ -55,6 +57,9 @@ class Story:
         self._credentials: dict[str, bool] = {}
         self._rules = Rules()
         self._calls = CallStory()
+        self._halts = HaltStory(self._standing)
+        self._proposals = ProposalStory(self._standing)
+        self._before: Entry | None = None
         self._askers: dict[str, Asker | None] = {}
         self._running: set[str] = set()
         self._takes: Mapping[str, Callable[[Entry, Texts], None]] = {
@@ -83,6 +88,10 @@ class Story:
             "definition_seen": lambda entry, texts: self._calls.seen(entry, texts, self._rules),
             "definition_accepted": self._definition_accepted,
             "upstream_restarted": self._upstream_restarted,
+            "agent_halted": lambda entry, _: self._halts.halted(entry),
+            "agent_resumed": lambda entry, _: self._halts.resumed(entry),
+            "rule_proposed": self._rule_proposed,
+            "rule_proposal_closed": lambda entry, _: self._proposals.closed(entry, self._before),
         }
 
     @property
@@ -104,6 +113,7 @@ class Story:
         takes = self._takes.get(kind)
         if takes is not None:
             takes(entry, texts)
+        self._before = entry
 
     def _server_started(self, entry: Entry, texts: Texts) -> None:
         if entry["clean"]:
@@ -147,6 +157,7 @@ class Story:
 
     def _request_opened(self, entry: Entry, texts: Texts) -> None:
         request = entry["request"]
+        self._halts.require_free(entry["agent"], f"it asks {request}")
         _require(request not in self._open and request not in self._answers, f"{request} was opened before")
         follows = entry.get("follows")
         _require(follows is None or follows in self._open or follows in self._answers, f"no entry opens {follows}")
@@ -183,6 +194,7 @@ class Story:
         request.shown_to = set()
 
     def _call_intended(self, entry: Entry, texts: Texts) -> None:
+        self._halts.require_let(entry)
         self._calls.intended(entry, texts, self._rules, self._askers[entry["agent"]])
 
     def _definition_accepted(self, entry: Entry, texts: Texts) -> None:
@@ -237,7 +249,7 @@ class Story:
         if request.kind == Kind.CALL and entry["may_proceed"]:
             self._calls.approved(entry["request"], request.agent, request.call, request.expires_at, entry["at"])
         del self._open[entry["request"]]
-        self._answers.closed(entry["request"], decided=decided)
+        self._answers.closed(entry["request"], request.agent, decided=decided)
 
     def _check_decision(self, entry: Entry, request: _Open, texts: Texts) -> None:
         name = entry["request"]
@@ -267,8 +279,16 @@ class Story:
         _require(entry["at"] < request.expires_at, f"{name} is decided after its deadline")
 
     def _after_the_end(self, entry: Entry, texts: Texts) -> None:
-        _require(entry["request"] not in self._open, f"{entry['request']} is still open")
+        name = entry["request"]
+        _require(name not in self._open, f"{name} is still open")
+        if entry["type"] == "answer_claimed":
+            self._halts.require_free(self._answers.waits_for(name), f"it takes the answer of {name}")
         self._answers.take(entry)
+
+    def _rule_proposed(self, entry: Entry, texts: Texts) -> None:
+        request = entry.get("request")
+        _require(request is None or request in self._open or request in self._answers, f"no entry opens {request}")
+        self._proposals.proposed(entry)
 
     def _credential_stored(self, entry: Entry, texts: Texts) -> None:
         request = self._still_open(entry)

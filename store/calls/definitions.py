@@ -22,6 +22,8 @@ class Method(StrEnum):
     TOOL = "tool"
     PROMPT = "prompt"
     RESOURCE = "resource"
+    OWN = "own"
+    """Not of an upstream: a tool that the agent's client brings itself, and asks here whether it may run."""
 
 
 @dataclass(frozen=True)

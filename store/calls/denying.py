@@ -7,6 +7,7 @@ of denial, and a few kinds at a time; what is beyond that is counted together.
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -14,13 +15,15 @@ from sqlalchemy.dialects.sqlite import insert
 from store import tables
 from store.agents import Agent
 from store.audit.events import CallDenied, Concealed
-from store.calls.calls import DENIED
+from store.calls.calls import DENIED, Stated, stated_json
 from store.canonical_json import canonical_text
 from store.database import Transaction
 from store.deciding.governing import RECORDED_EVERY, Denied, counted
+from store.policy.reading import LONGEST_TOOL
+from store.signals import CALLS
 
 KINDS_AT_A_TIME = 30
-LONGEST_NAME = 200
+LONGEST_NAME = LONGEST_TOOL
 LONGEST_ARGUMENTS = 65_536
 _OTHERS = "call others"
 
@@ -43,6 +46,7 @@ def deny(
     upstream: str = "",
     rules: Sequence[str] = (),
     policy_sha256: str | None,
+    stated: Stated | None = None,
 ) -> Denied:
     """Turn a call away. `why` is a sentence for the agent; `arguments` are canonical JSON.
 
@@ -52,8 +56,9 @@ def deny(
     kept = arguments if arguments is not None and len(arguments) <= LONGEST_ARGUMENTS else None
     what = _counted_as(transaction, agent, f"call {canonical_text([tool, kind or why])}")
     count = counted(transaction, agent, what)
+    index = None
     if count is not None:
-        transaction.record(
+        appended = transaction.record(
             CallDenied(
                 agent=agent.id,
                 tool=Concealed(tool),
@@ -64,7 +69,8 @@ def deny(
             ),
             agent.assurance,
         )
-    row = {
+        index = appended.index
+    row: dict[str, Any] = {
         "id": f"denied_{sha256(f'{agent.id} {what}'.encode()).hexdigest()[:32]}",
         "agent_id": agent.id,
         "agent_name": agent.name,
@@ -81,10 +87,15 @@ def deny(
         "why": why,
         "assurance": agent.assurance.value,
         "started_at": transaction.now,
+        "stated": stated_json(stated),
     }
+    if index is not None:
+        # What is counted and told later leaves the entry that told of the others.
+        row["log_index"] = index
     transaction.connection.execute(
         insert(tables.calls).values(**row).on_conflict_do_update(index_elements=["id"], set_=row)
     )
+    transaction.touch(CALLS)
     return Denied(why)
 
 

@@ -14,6 +14,7 @@ from store.calls.calls import GovernedCall
 from store.calls.definitions import SEPARATOR, Method
 from store.calls.spending import spent
 from store.policy.active import active
+from store.policy.clients import is_client, own_tool_fault
 from store.policy.judging import judge
 from store.policy.verdicts import Called, Verdict
 
@@ -51,7 +52,8 @@ def explained(
     agents = tables.agents.c
     known = connection.execute(select(agents.workflow).where(agents.name == agent)).one_or_none()
     given = workflow if known is None else known.workflow
-    pin = None if method is Method.RESOURCE else pins.pin(connection, upstream, method, name)
+    is_pinned = method in (Method.TOOL, Method.PROMPT)
+    pin = pins.pin(connection, upstream, method, name) if is_pinned else None
     call = GovernedCall(upstream, method, name, tool, None if pin is None else pin.accepted_sha256, arguments)
     policy = active(connection)
     called = Called(tool, upstream, arguments, agent, now)
@@ -66,13 +68,17 @@ def explained(
 
 
 def named(tool: str) -> tuple[str, Method, str]:
-    """The upstream, what is asked of it, and its own name for it. Only for names as rules have them, where it is plain:
-    what an agent sends is looked up and never taken apart.
+    """The upstream or client, what is asked of it, and its own name for it. Only for names as rules have them, where it
+    is plain: what an agent sends is looked up and never taken apart.
 
     Raises:
         ValueError: it is no such name.
     """
     upstream, colon, rest = tool.partition(":")
+    if colon and is_client(upstream):
+        if own_tool_fault(upstream, rest) is None:
+            return upstream, Method.OWN, rest
+        raise ValueError(tool)
     if colon:
         if rest == "resources":
             return upstream, Method.RESOURCE, ""

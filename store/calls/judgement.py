@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from store.answers import Fault
 from store.calls import pins
-from store.calls.calls import GovernedCall
+from store.calls.calls import GovernedCall, Stated
 from store.calls.definitions import Method
 from store.calls.pins import Pin, content_of
 from store.calls.schema import faults, input_schema
@@ -27,10 +27,12 @@ from store.questions import HeldCall
 class Found:
     """A call with what it is judged by."""
 
-    policy: Policy
-    upstream: Upstream
+    policy: Policy | None
+    """None only for a tool of a client's own, where no rules were ever put in force."""
+    upstream: Upstream | None
+    """None for a tool of a client's own."""
     pin: Pin | None
-    """None for reading resources."""
+    """None for reading resources, and for a tool of a client's own."""
 
 
 def judged(connection: Connection, *, agent: str, workflow: str | None, call: GovernedCall, now: datetime) -> Verdict:
@@ -58,14 +60,16 @@ def validated(connection: Connection, call: GovernedCall) -> tuple[Fault, ...]:
     if reserved is not None:
         return (reserved,)
     accepted = accepted_schema(connection, call)
-    if accepted is None:
+    if accepted is None or by.upstream is None:
         return ()
     return faults(_without(accepted[1], by.upstream.idempotency_argument), call.arguments)
 
 
 def accepted_schema(connection: Connection, call: GovernedCall) -> tuple[str | None, Any] | None:
     """The schema of what this call takes, and the hash of the definition that gives it; None where none was accepted.
-    Resources have the one schema that all of them have, without a definition."""
+    Resources have the one schema that all of them have, without a definition; of clients' own tools none is known."""
+    if call.method is Method.OWN:
+        return None
     if call.method is Method.RESOURCE:
         return None, input_schema(call.method, None)
     pin = pins.pin(connection, call.upstream, call.method, call.name)
@@ -89,13 +93,26 @@ def called_of(question: HeldCall) -> GovernedCall:
         governed_as=question.tool,
         definition_sha256=question.definition_sha256,
         arguments=question.arguments,
+        stated=_stated(question),
     )
+
+
+def _stated(question: HeldCall) -> Stated | None:
+    if question.reasoning is None and not question.facts:
+        return None
+    return Stated(question.reasoning, question.facts or {})
 
 
 def found(connection: Connection, call: GovernedCall) -> Found | Verdict:
     """What the call is judged by; or a denial, where there is nothing to judge it by."""
     policy = active(connection)
     upstream = None if policy is None else policy.upstream(call.upstream)
+    if call.method is Method.OWN:
+        if upstream is not None:
+            return refused(
+                f"the rules in force have an upstream {call.upstream!r}, and that is a client's name", policy
+            )
+        return Found(policy, None, None)
     if policy is None or upstream is None:
         return refused(f"the rules in force name no upstream {call.upstream!r}", policy)
     if call.method is Method.RESOURCE:
@@ -124,6 +141,8 @@ def weighed(
     connection: Connection, by: Found, call: GovernedCall, agent: str, workflow: str | None, now: datetime
 ) -> Verdict:
     """What rules and budgets say to the call; and where the definition is not the accepted one, that it is held."""
+    if by.policy is None:
+        return Verdict(Action.HOLD, (), ("no rules are in force",))
     called = Called(call.governed_as, call.upstream, call.arguments, agent, now)
     verdict = judge(by.policy, called, given=workflow, spent=spent(connection, now))
     if by.pin is None or not by.pin.is_changed or verdict.action is Action.DENY:
@@ -134,9 +153,9 @@ def weighed(
     return replace(verdict, action=Action.HOLD, reasons=(*reasons, changed), spends=())
 
 
-def reserved_in(upstream: Upstream, call: GovernedCall) -> Fault | None:
+def reserved_in(upstream: Upstream | None, call: GovernedCall) -> Fault | None:
     """What is wrong where an agent sends what Assent sends itself: the idempotency key."""
-    name = upstream.idempotency_argument
+    name = None if upstream is None else upstream.idempotency_argument
     if name is None or name not in call.arguments:
         return None
     return Fault(name, "is set by Assent itself; leave it out")

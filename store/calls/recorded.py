@@ -34,6 +34,8 @@ class Became(StrEnum):
     FAILED = CallEnd.FAILED.value
     CANCELLED = CallEnd.CANCELLED.value
     UNKNOWN = CallEnd.UNKNOWN.value
+    RELEASED = CallEnd.RELEASED.value
+    """Of a tool of a client's own: it was told that it may run."""
 
 
 _ACTIONS = {
@@ -121,7 +123,7 @@ def _held(row: Any) -> Recorded:
         called=Called(question.tool, question.upstream, _asked(question), row.agent_name, row.opened_at),
         given=row.workflow,
         action=Action.HOLD,
-        became=_became(row),
+        became=became_of(row),
         is_error=False,
         why=None,
         rules=tuple(condition.rule for condition in card.conditions),
@@ -134,7 +136,8 @@ def _asked(question: HeldCall) -> dict[str, Any]:
     return question.arguments if question.asked_arguments is None else question.asked_arguments
 
 
-def _became(row: Any) -> Became:
+def became_of(row: Any) -> Became:
+    """What became of a held call that was not sent, by the row of its request."""
     if row.outcome is None:
         return Became.WAITING
     if row.outcome == Outcome.ANSWERED:

@@ -16,15 +16,16 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from store import tables
 from store.agents import Agent
 from store.audit.events import Assurance, CallEnd, CallEnded, CallIntended, Concealed, Permission
-from store.calls.calls import RUNNING, Admitted, Ended, GovernedCall, Run
+from store.calls.calls import RUNNING, Admitted, Ended, GovernedCall, Run, stated_json
 from store.calls.digest import Digest
+from store.calls.excerpt import excerpt_of
 from store.calls.spending import give_back, take
 from store.canonical_json import canonical_text
 from store.database import Transaction
 from store.identifiers import new_id
 from store.policy.verdicts import Verdict
 from store.requests import running
-from store.signals import INBOX
+from store.signals import CALLS, INBOX
 
 _CALLS = tables.calls.c
 _COLUMNS = (
@@ -44,11 +45,24 @@ _COLUMNS = (
     "is_error",
     "assurance",
     "started_at",
+    "stated",
+    "log_index",
 )
 _INTEND = insert(tables.calls).values(instance=running(), **{name: bindparam(f"new_{name}") for name in _COLUMNS})
 _RUNNING = select(_CALLS.id, _CALLS.request_id, _CALLS.assurance, _CALLS.started_at).where(_CALLS.state == RUNNING)
 _ONE = _RUNNING.where(_CALLS.id == bindparam("the_call"))
-_ENDED = ("state", "is_error", "sent", "why", "result", "result_bytes", "ended_at", "milliseconds")
+_ENDED = (
+    "state",
+    "is_error",
+    "sent",
+    "why",
+    "result",
+    "excerpt",
+    "result_bytes",
+    "ended_at",
+    "milliseconds",
+    "ended_index",
+)
 _END = (
     update(tables.calls)
     .where(_CALLS.id == bindparam("the_call"), _CALLS.state == RUNNING)
@@ -77,6 +91,22 @@ def intend(
 ) -> Admitted:
     """Say that this call is about to be sent, and take what it costs. `arguments` are canonical JSON."""
     call_id = new_id("call")
+    stated = stated_json(call.stated)
+    appended = transaction.record(
+        CallIntended(
+            call=call_id,
+            agent=agent.id,
+            permission=permission,
+            request=request_id,
+            tool=Concealed(call.governed_as),
+            arguments=Concealed(arguments),
+            definition=None if call.definition_sha256 is None else Concealed(call.definition_sha256),
+            rules=Concealed(canonical_text(list(verdict.rules))),
+            policy_sha256=verdict.policy_sha256,
+            stated=None if stated is None else Concealed(stated),
+        ),
+        agent.assurance,
+    )
     row = {
         "id": call_id,
         "request_id": request_id,
@@ -94,24 +124,13 @@ def intend(
         "is_error": False,
         "assurance": agent.assurance.value,
         "started_at": transaction.now,
+        "stated": stated,
+        "log_index": appended.index,
     }
     transaction.connection.execute(_INTEND, {f"new_{name}": value for name, value in row.items()})
     if permission is not Permission.APPROVED:
         take(transaction, call_id, agent.id, verdict.spends)
-    transaction.record(
-        CallIntended(
-            call=call_id,
-            agent=agent.id,
-            permission=permission,
-            request=request_id,
-            tool=Concealed(call.governed_as),
-            arguments=Concealed(arguments),
-            definition=None if call.definition_sha256 is None else Concealed(call.definition_sha256),
-            rules=Concealed(canonical_text(list(verdict.rules))),
-            policy_sha256=verdict.policy_sha256,
-        ),
-        agent.assurance,
-    )
+    transaction.touch(CALLS)
     if request_id is not None:
         transaction.touch(request_id, INBOX)
     return Admitted(
@@ -156,22 +175,8 @@ def _end(transaction: Transaction, row: Any, outcome: Outcome) -> None:
     ended, digest = outcome.ended, outcome.digest
     milliseconds = max(0, round((transaction.now - row.started_at).total_seconds() * 1000))
     size = 0 if digest is None else digest.size
-    values = {
-        "state": ended.end.value,
-        "is_error": ended.is_error,
-        "sent": ended.sent,
-        "why": ended.why,
-        # Of a call that was let through at once the agent has the result, and nobody else needs it.
-        "result": None if row.request_id is None or ended.result is None else json.dumps(ended.result),
-        "result_bytes": size,
-        "ended_at": transaction.now,
-        "milliseconds": milliseconds,
-    }
-    known = {f"new_{name}": value for name, value in values.items()}
-    transaction.connection.execute(_END, known | {"the_call": row.id})
-    if not ended.sent:
-        give_back(transaction, row.id)
-    transaction.record(
+    held = row.request_id is not None
+    appended = transaction.record(
         CallEnded(
             call=row.id,
             end=ended.end,
@@ -182,6 +187,25 @@ def _end(transaction: Transaction, row: Any, outcome: Outcome) -> None:
         ),
         Assurance(row.assurance),
     )
+    values = {
+        "state": ended.end.value,
+        "is_error": ended.is_error,
+        "sent": ended.sent,
+        "why": ended.why,
+        # Of a call that was let through at once the agent has the result, and nobody else needs it.
+        "result": json.dumps(ended.result) if held and ended.result is not None else None,
+        # How it begins is for who watches: what was let through without them is what they look at.
+        "excerpt": None if held or ended.result is None else excerpt_of(ended.result),
+        "result_bytes": size,
+        "ended_at": transaction.now,
+        "milliseconds": milliseconds,
+        "ended_index": appended.index,
+    }
+    known = {f"new_{name}": value for name, value in values.items()}
+    transaction.connection.execute(_END, known | {"the_call": row.id})
+    if not ended.sent:
+        give_back(transaction, row.id)
+    transaction.touch(CALLS)
     if row.request_id is not None:
         transaction.touch(row.request_id, INBOX)
 

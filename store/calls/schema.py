@@ -114,6 +114,8 @@ def input_schema(method: Method, content: Mapping[str, Any] | None) -> Any:
                 "required": ["uri"],
                 "additionalProperties": False,
             }
+        case Method.OWN:
+            return {"type": "object"}
 
 
 def _too_deep(value: Any) -> bool:

@@ -17,7 +17,7 @@ from store.answers import Fault
 from store.asking import Limits, Ticket
 from store.audit.events import CallEnd
 from store.calls import admission, health, judgement, listings, pins, recorded, running
-from store.calls.calls import Admitted, Ended, GovernedCall, NotRunnable, Run
+from store.calls.calls import Admitted, Ended, GovernedCall, NotRunnable, Released, Run
 from store.calls.definitions import Definition, Method, Pinned
 from store.calls.denying import deny
 from store.calls.digest import digest_of
@@ -27,9 +27,12 @@ from store.calls.running import Outcome
 from store.calls.schema import faults, quick_faults, taken
 from store.database import Change, Database, Transaction
 from store.deciding.governing import Denied
+from store.held_back import Halt
 from store.people import Reviewer
 from store.policy.active import active
+from store.policy.clients import own_tool, own_tool_fault
 from store.policy.upstreams import Upstream
+from store.strict_json import shortened
 
 T = TypeVar("T")
 
@@ -56,9 +59,14 @@ class Calls:
         `Admitted` may be sent at once, and `finish` must follow. A `Ticket` is a hold on the request that asks people;
         `begin` runs it once they approved. `Denied` says why; the record of it is durable.
 
+        Of a tool of the client's own (`Method.OWN`) `Admitted` says that it may run, and all is written: nothing
+        follows. For a held one there is `release`.
+
         Raises:
             PolicyUnreadable: nobody can say what the rules are; nothing is sent, and nobody was asked.
         """
+        if call.method is Method.OWN and (wrong_name := own_tool_fault(call.upstream, call.name)) is not None:
+            return await self.refuse(agent, own_tool(shortened(call.upstream), shortened(call.name)), wrong_name)
         found = await _beside(taken, call.arguments, large=not _is_small(call.arguments))
         if isinstance(found, Fault):
             return await self._misfit(agent, call, None, [found])
@@ -82,13 +90,25 @@ class Calls:
             lambda change: deny(change, agent, tool=tool, why=why, arguments=text, policy_sha256=_policy_sha256(change))
         )
 
-    async def begin(self, agent: Agent, request_id: str) -> Admitted | Run | NotRunnable:
+    async def begin(self, agent: Agent, request_id: str) -> Admitted | Run | NotRunnable | Halt:
         """Let an approved call run: `Admitted` once and to one caller, the `Run` to all who come later.
+
+        `Halt`: people stopped the agent, and it stays approved.
 
         Raises:
             PolicyUnreadable, DatabaseProblem: nothing is sent.
         """
         return await self._send_or_take_back(lambda change: admission.begin(change, agent, request_id))
+
+    async def release(self, agent: Agent, request_id: str, call_id: str | None) -> Released | NotRunnable:
+        """Let a tool of the agent's own run that people approved: once, judged again, and all of it written down.
+
+        `call_id`, the client's own for it, is kept beside it. Whatever asks again finds the approval used.
+
+        Raises:
+            PolicyUnreadable, DatabaseProblem: it may not run.
+        """
+        return await self._database.write(lambda change: admission.release(change, agent, request_id, call_id))
 
     async def finish(self, call_id: str, ended: Ended) -> None:
         """Keep what came of a call that was admitted. It is durable before the agent may have it."""
@@ -96,8 +116,10 @@ class Calls:
         await self._database.write(lambda change: running.finish(change, call_id, outcome))
 
     async def run_of(self, agent: Agent, request_id: str) -> Run | None:
-        """The run of an approved call; None while it was not sent, and for what is not this agent's."""
-        return await self._database.read(lambda connection: running.run_of(connection, agent.id, request_id))
+        """The run of an approved call; None while it was not sent, and for what is not this agent's, or what its client
+        runs itself."""
+        run = await self._database.read(lambda connection: running.run_of(connection, agent.id, request_id))
+        return None if run is None or run.is_released else run
 
     async def lost(self, instance: str) -> int:
         """The calls that were sent in that run of the server end as unknown, if they have not ended; how many."""

@@ -5,6 +5,7 @@ is read again: it must say what the file said before, and the addition, and noth
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from store.problems import Problem
 
 UPSTREAMS, RULES = "upstreams", "rules"
 START = "version: 1\n"
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_KEY = re.compile(r"(?!(?i:true|false|null)\Z)[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 
 
 class CannotAdd(Problem):
@@ -139,12 +142,17 @@ def _next_line(text: str, at: int) -> int:
 def _block(content: Any, indent: str) -> str:
     """Lines of YAML, each with its end. Every text is in quotes: what it looks like never matters."""
     if isinstance(content, Mapping):
-        return "".join(f"{indent}{key}:{_after_key(value, indent)}" for key, value in content.items())
+        return "".join(f"{indent}{_key(key)}:{_after_key(value, indent)}" for key, value in content.items())
     lines = []
     for item in content:
         first, *others = _block(item, indent + "  ").splitlines(keepends=True)
         lines += [f"{indent}- {first.lstrip(' ')}", *others]
     return "".join(lines)
+
+
+def _key(name: str) -> str:
+    # Names of arguments come from outside, so a key is in quotes, too, unless it is a plain word.
+    return name if _PLAIN_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _after_key(value: Any, indent: str) -> str:
@@ -184,7 +192,12 @@ def _meant(content: Any) -> Any:
         return {key: _meant(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_meant(value) for value in content]
-    return ("tag:yaml.org,2002:str", content) if isinstance(content, str) else ("tag:yaml.org,2002:int", str(content))
+    if content is None:
+        return None
+    if isinstance(content, str):
+        return f"{_TAG}str", content
+    kind = "bool" if isinstance(content, bool) else "int" if isinstance(content, int) else "float"
+    return f"{_TAG}{kind}", json.dumps(content)
 
 
 def _less(said: Any, names: Sequence[str]) -> Any:

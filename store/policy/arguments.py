@@ -115,6 +115,30 @@ def _readings(holder: Mapping[str, Any], name: str) -> Iterator[Any]:
                 yield Erred(f"{head} is {kind_of(inner)}, not an object")
 
 
+def only_named(matchers: tuple[Matcher, ...], arguments: Mapping[str, Any]) -> bool:
+    """Whether each argument has a test of its own. An object has one by its name, unless there are tests of what is in
+    it: then all that is in it must have one, and nothing beside it may have a name that reads like a field of it."""
+    return _are_named({matcher.name for matcher in matchers}, arguments, "")
+
+
+def _are_named(names: set[str], holder: Mapping[str, Any], before: str) -> bool:
+    return all(
+        _is_named(names, f"{before}{key}", inner) and not _reads_like_a_field(names, before, key)
+        for key, inner in holder.items()
+    )
+
+
+def _is_named(names: set[str], name: str, value: Any) -> bool:
+    within = any(one.startswith(f"{name}.") for one in names)
+    if isinstance(value, Mapping) and value and (within or name not in names):
+        return _are_named(names, value, f"{name}.")
+    return name in names and not within
+
+
+def _reads_like_a_field(names: set[str], before: str, key: str) -> bool:
+    return any(letter == "." and f"{before}{key[:at]}" in names for at, letter in enumerate(key))
+
+
 def kind_of(value: Any) -> str:
     """The type of a JSON value, in words."""
     if isinstance(value, str):

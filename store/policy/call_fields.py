@@ -1,4 +1,5 @@
-"""The fields of a rule that look at calls of upstreams, from YAML: args, hours, when, budget and rate. Pure."""
+"""The fields of a rule that look at calls of upstreams, from YAML: args, hours, until, when, budget and
+rate. Pure."""
 
 from typing import Any
 
@@ -9,6 +10,7 @@ from store.policy.arguments import COMPARISONS, Check, Matcher, Op, Scalar, expr
 from store.policy.budgets import MICROS, MOST_AMOUNT, WINDOWS, Budget, micros
 from store.policy.hours import Hours, hours_of
 from store.policy.rules import Action, Path, Place
+from store.policy.until import Until, until_of
 from store.policy.when import LONGEST_EXPRESSION
 from store.policy.yaml_nodes import (
     PolicyMistake,
@@ -25,7 +27,7 @@ from store.policy.yaml_nodes import (
     text_of,
 )
 
-CALL_KEYS = ("args", "hours", "when", "budget", "rate")
+CALL_KEYS = ("args", "other_args", "hours", "until", "when", "budget", "rate")
 MOST_ARGUMENTS = 50
 MOST_VALUES = 500
 MOST_HOURS = 20
@@ -47,8 +49,12 @@ def call_fields(given: dict[str, Node], action: Action, path: Path, places: dict
     found: dict[str, Any] = {}
     if "args" in given:
         found["arguments"] = _matchers(given["args"], (*path, "args"), places)
+    if "other_args" in given:
+        found["no_other_arguments"] = _none(given["other_args"])
     if "hours" in given:
         found["hours"] = _hours(given["hours"])
+    if "until" in given:
+        found["until"] = _until(given["until"])
     if "when" in given:
         # Whether it is an expression is found out when it is activated: an engine that went away later must not take
         # the questions along.
@@ -131,6 +137,12 @@ def _value(node: Node, what: str) -> Scalar:
     return plain_value_of(node, what, LONGEST_VALUE)
 
 
+def _none(node: Node) -> bool:
+    if text_of(node, "other_args") != "none":
+        raise PolicyMistake("other_args should be none, or left out", place_of(node))
+    return True
+
+
 def _hours(node: Node) -> tuple[Hours, ...]:
     items = items_of(node, "hours") if is_list(node) else [node]
     if not 0 < len(items) <= MOST_HOURS:
@@ -142,6 +154,13 @@ def _hours(node: Node) -> tuple[Hours, ...]:
         except ValueError as problem:
             raise PolicyMistake(str(problem), place_of(item)) from None
     return tuple(found)
+
+
+def _until(node: Node) -> Until:
+    try:
+        return until_of(text_of(node, "until"))
+    except ValueError as problem:
+        raise PolicyMistake(str(problem), place_of(node)) from None
 
 
 def _expression(node: Node) -> str:

@@ -5,10 +5,12 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from store.policy.arguments import COMPARISONS, Check, Matcher, Op, holds, kind_of
+from store.policy.clients import CLIENTS, is_client
 from store.policy.finding import Finding, place_in
 from store.policy.globs import Name, Names
 from store.policy.reach import reaches, reaches_calls, shadows
@@ -25,6 +27,10 @@ _LOWER, _UPPER = (Op.GT, Op.GE), (Op.LT, Op.LE)
 def of_upstreams(policy: Policy) -> Iterator[Finding]:
     """Everything about how upstreams are reached."""
     for upstream in policy.upstreams:
+        if is_client(upstream.name):
+            # Found here and not where names are read: what is in force under such a name must stay readable.
+            says = f"an upstream cannot be called {upstream.name!r}: rules know tools of {CLIENTS[upstream.name]} by it"
+            yield Finding(says, place_in(policy, ("upstreams", upstream.name)), refuses=True)
         if upstream.url is not None and _is_in_clear(upstream.url):
             where = place_in(policy, ("upstreams", upstream.name, "url"))
             message = f"the upstream {upstream.name!r} is called without TLS: others can read and change what passes"
@@ -64,7 +70,7 @@ def of_matching(policy: Policy, rule: Rule, path: Path) -> Iterator[Finding]:
     for index, glob in enumerate(rule.tools):
         if glob in rule.call_globs and not reaches(policy, rule, glob) and not _matches_questions(glob):
             place = place_in(policy, (*path, "tool", index), (*path, "tool"))
-            says = f"the rule {rule.name!r} is for {glob}, and there is no such upstream"
+            says = f"the rule {rule.name!r} is for {glob}, and there is no such upstream or client"
             yield Finding(says, place, refuses=False)
     if calls and rule.risk not in (None, RISKS[0]):
         is_idle = not rule.matched_tools
@@ -80,7 +86,8 @@ def _matches_questions(glob: str) -> bool:
 def _why_nothing(policy: Policy, rule: Rule) -> str:
     if rule.named_tools:
         if rule.is_narrowed:
-            return "never matches: args, hours, when, budget and rate are for calls of upstreams, and it names none"
+            fields = "args, hours, until, when, budget and rate"
+            return f"never matches: {fields} are for calls of upstreams, and it names none"
         return "changes nothing: questions are put to people whatever allows them"
     if rule.call_globs:
         there = f"there are {listed(one.name for one in policy.upstreams)}" if policy.upstreams else "there is none"
@@ -104,6 +111,14 @@ def of_calls(policy: Policy, rule: Rule, path: Path) -> Iterator[Finding]:
     if rule.when is not None and (mistake := mistake_in(rule.when)):
         where = place_in(policy, (*path, "when"))
         yield Finding(f"the `when` of the rule {rule.name!r} {mistake}", where, refuses=True)
+
+
+def of_rules_over(policy: Policy, now: datetime | None) -> Iterator[Finding]:
+    """Rules that match nothing any more."""
+    for index, rule in enumerate(policy.rules):
+        if now is not None and rule.until is not None and rule.until.is_over(now):
+            says = f"the rule {rule.name!r} is over since {rule.until.at:%Y-%m-%d at %H:%M} UTC, and matches nothing"
+            yield Finding(says, place_in(policy, ("rules", index, "until")), refuses=False)
 
 
 def of_shadows(policy: Policy) -> Iterator[Finding]:

@@ -5,11 +5,12 @@ is none. The rest are warnings: the rule works, and perhaps not as it was meant.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from itertools import combinations
 
 from store.names import fold
-from store.policy.call_findings import of_calls, of_matching, of_shadows, of_upstreams
+from store.policy.call_findings import of_calls, of_matching, of_rules_over, of_shadows, of_upstreams
 from store.policy.finding import Finding, Known
 from store.policy.finding import place_in as _place
 from store.policy.reach import reaches_calls
@@ -18,9 +19,10 @@ from store.policy.rules import APPROVING_TOOL, RISKS, Action, Path, Policy, Rule
 __all__ = ["Finding", "Known", "findings"]
 
 
-def findings(policy: Policy, known: Known | None) -> list[Finding]:
-    """Everything found, in the order of the file; without `known`, only what the file alone shows."""
-    found = [*of_upstreams(policy), *_of_groups(policy, known)]
+def findings(policy: Policy, known: Known | None, now: datetime | None = None) -> list[Finding]:
+    """Everything found, in the order of the file; without `known`, only what the file alone shows, and without `now`
+    not which rules are over."""
+    found = [*of_upstreams(policy), *_of_groups(policy, known), *of_rules_over(policy, now)]
     for index, rule in enumerate(policy.rules):
         found += of_matching(policy, rule, ("rules", index))
         found += of_calls(policy, rule, ("rules", index))

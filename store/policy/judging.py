@@ -7,8 +7,9 @@ by rules that deny: nothing that an agent sends may turn a rule off by confusing
 from dataclasses import dataclass
 
 from store.names import fold
-from store.policy.arguments import Erred, all_hold
+from store.policy.arguments import Erred, all_hold, only_named
 from store.policy.budgets import cost
+from store.policy.clients import is_client
 from store.policy.demands import condition_of, denied_by
 from store.policy.globs import Name
 from store.policy.rules import Action, Policy, Rule
@@ -32,7 +33,7 @@ def judge(policy: Policy, called: Called, *, given: str | None, spent: Spent) ->
 
     `spent` is asked once for each budget that the call would take of, unless the call is denied anyway.
     """
-    if policy.upstream(called.upstream) is None:
+    if policy.upstream(called.upstream) is None and not is_client(called.upstream):
         return _denied(policy, (), f"the rules in force know no upstream {called.upstream!r}.")
     matches = _matches(policy, called, given)
     if not matches:
@@ -82,7 +83,11 @@ def _matches(policy: Policy, called: Called, given: str | None) -> list[_Match]:
 
 def _is_met(rule: Rule, facts: Facts) -> bool | Erred:
     """Whether all that it looks at beside names is as it says. A clear no is a no, whatever else errs."""
+    if rule.until is not None and rule.until.is_over(facts.now):
+        return False
     if rule.hours and not any(hours.include(facts.now) for hours in rule.hours):
+        return False
+    if rule.no_other_arguments and not only_named(rule.arguments, facts.args):
         return False
     answer = all_hold(rule.arguments, facts.args) if rule.arguments else True
     if answer is False or rule.when is None:

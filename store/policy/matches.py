@@ -19,8 +19,6 @@ CALLS_LOOKED_AT = 2_000
 def matched(connection: Connection, policy: Policy) -> tuple[Matched, ...]:
     """For each rule of `policy`, in its order, what it matches: whether it was in force then or not."""
     questions = overview.matched(connection, policy)
-    if not policy.upstreams:
-        return questions
     calls: dict[str, list[Matched]] = {}
     for one in past(connection, CALLS_LOOKED_AT):
         # Whether a rule matches does not depend on what is left of its budgets.

@@ -15,10 +15,12 @@ from store.calls.pins import pinned
 from store.database import Database
 from store.people import Reviewer
 from store.policy.active import Activation, Via, activate, activation, active, parsed, position
+from store.policy.clients import CLIENTS, is_client
 from store.policy.demands import Asked, Demands, demands_of
 from store.policy.findings import Finding, findings
 from store.policy.matches import matched, past
 from store.policy.overview import Matched, known
+from store.policy.own_suggestion import has_draft, own_suggestion
 from store.policy.replay import Replay, replay
 from store.policy.rules import Policy
 from store.policy.suggestion import Suggestion, suggestion
@@ -66,7 +68,8 @@ class Policies:
         Raises:
             PolicyMistake: they cannot be read.
         """
-        return await self._database.read(lambda connection: _look(connection, text))
+        now = self._database.clock()
+        return await self._database.read(lambda connection: _look(connection, text, now))
 
     async def activate(
         self,
@@ -122,11 +125,12 @@ class Policies:
         return await anyio.to_thread.run_sync(replay, policy, calls)
 
     async def suggest(self, upstream: str) -> Suggestion:
-        """Rules for an upstream, drafted from what it says of its own tools; none where it listed nothing yet.
+        """Rules for an upstream, drafted from what it says of its own tools; none where it listed nothing yet. For a
+        client they are of the tools that its documentation names.
 
         Raises:
             PolicyUnreadable
-            NoSuchUpstream
+            NoSuchUpstream: and for no client of this name there is a draft.
         """
         return await self._database.read(lambda connection: _suggestion(connection, upstream))
 
@@ -137,6 +141,13 @@ def _looked_through(text: str) -> None:
 
 def _suggestion(connection: Connection, upstream: str) -> Suggestion:
     policy = active(connection)
+    if has_draft(upstream):
+        return own_suggestion(upstream, () if policy is None else [rule.name for rule in policy.rules])
+    if is_client(upstream):
+        raise NoSuchUpstream(
+            f"no rules are drafted for the tools of {CLIENTS[upstream]}",
+            f"Write some for {upstream}:* yourself: what no rule names is held",
+        )
     if policy is None or policy.upstream(upstream) is None:
         raise NoSuchUpstream(
             f"the rules in force name no upstream {shortened(upstream)}", "List them: assent upstreams"
@@ -149,6 +160,6 @@ def _given(connection: Connection, agent: str) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _look(connection: Connection, text: str) -> Look:
+def _look(connection: Connection, text: str, now: datetime) -> Look:
     policy = parsed(text)
-    return Look(policy, tuple(findings(policy, known(connection))), matched(connection, policy))
+    return Look(policy, tuple(findings(policy, known(connection), now)), matched(connection, policy))

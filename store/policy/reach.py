@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from store.names import fold
+from store.policy.clients import CLIENTS, own_tool
 from store.policy.globs import can_begin, covers
 from store.policy.rules import RISKS, Action, Policy, Rule
 
@@ -10,7 +11,8 @@ MOST_PAIRS = 200_000
 
 
 def reaches_calls(policy: Policy, rule: Rule) -> bool:
-    """Whether some call of some upstream of this file can have a name that the rule's patterns match."""
+    """Whether some call of some upstream of this file, or of some client's own tool, can have a name that the rule's
+    patterns match."""
     return any(
         reaches(policy, rule, glob) and not any(covers(exception, _shown(rule, glob)) for exception in _excepted(rule))
         for glob in rule.call_globs
@@ -18,9 +20,10 @@ def reaches_calls(policy: Policy, rule: Rule) -> bool:
 
 
 def reaches(policy: Policy, rule: Rule, glob: str) -> bool:
-    """Whether this pattern of the rule matches the name of some tool, prompt or resource of some upstream."""
+    """Whether this pattern of the rule matches the name of some tool, prompt or resource of some upstream, or of some
+    tool that some client may bring."""
     shown = _shown(rule, glob)
-    return any(
+    return any(can_begin(shown, own_tool(client, "")) for client in CLIENTS) or any(
         can_begin(shown, f"{upstream.name}__")
         or can_begin(shown, f"{upstream.name}:prompts/")
         or covers(shown, f"{upstream.name}:resources")

@@ -9,6 +9,7 @@ from ruamel.yaml.nodes import Node
 
 from store.names import fold
 from store.policy.call_fields import CALL_KEYS, call_fields
+from store.policy.clients import LONGEST_TOOL as LONGEST_OWN_TOOL
 from store.policy.demands import BUILT_IN
 from store.policy.rules import Action, Group, Path, Place, Policy, Rule
 from store.policy.upstream_fields import upstreams_of
@@ -33,6 +34,9 @@ MOST_APPROVALS = 10
 MOST_ITEMS = 500
 MOST_RULES = 1_000
 LONGEST_DENIAL = 500
+LONGEST_NAME = 100
+LONGEST_TOOL = LONGEST_OWN_TOOL + 32
+"""The name of a tool of a client's own, behind that of the client."""
 
 TOP_KEYS = ("version", "default", "upstreams", "groups", "rules")
 _MATCHERS = ("tool", "except", "agent", "workflow", "risk")
@@ -160,10 +164,10 @@ class _Reader:
         items = items_of(node, what) if is_list(node) else [node]
         if not 0 < len(items) <= MOST_ITEMS:
             raise PolicyMistake(f"{what} should name 1 to {MOST_ITEMS}", place_of(node))
-        names = []
+        names, longest = [], LONGEST_TOOL if what in ("tool", "except") else LONGEST_NAME
         for index, item in enumerate(items):
             self.places[(*path, index)] = place_of(item)
-            names.append(text_of(item, what))
+            names.append(text_of(item, what, longest))
         return tuple(names)
 
 

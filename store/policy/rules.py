@@ -6,7 +6,7 @@ Invariants:
 - Names are kept as the file writes them. Rules that ask or deny match what looks like a name (`fold`), rules that
   permit only the name itself, and exceptions the other way round: so a look-alike never profits.
 - Questions are always put to people: rules that permit, or that look at a call's arguments or its time, are for calls
-  of upstreams only.
+  only, of upstreams and of the tools that clients bring themselves.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ from store.policy.arguments import Matcher
 from store.policy.budgets import Budget
 from store.policy.globs import Name, Names, is_wild
 from store.policy.hours import Hours
+from store.policy.until import Until
 from store.policy.upstreams import Upstream
 from store.questions import Risk
 
@@ -101,8 +102,11 @@ class Rule:
     reason_required: bool = False
     denial: str = ""
     arguments: tuple[Matcher, ...] = ()
+    no_other_arguments: bool = False
+    """It matches only calls of which every argument is among `arguments`."""
     hours: tuple[Hours, ...] = ()
     """At any of these times; without them always."""
+    until: Until | None = None
     when: str | None = None
     """An expression of CEL; see `store.policy.when`."""
     budgets: tuple[Budget, ...] = ()
@@ -111,7 +115,11 @@ class Rule:
     @property
     def is_narrowed(self) -> bool:
         """Whether it looks at more than names: such rules are for calls of upstreams."""
-        return bool(self.arguments or self.hours or self.when is not None or self.budgets)
+        return (
+            bool(self.arguments or self.no_other_arguments or self.hours or self.budgets)
+            or self.when is not None
+            or self.until is not None
+        )
 
     @cached_property
     def named_tools(self) -> tuple[str, ...]:
@@ -128,7 +136,7 @@ class Rule:
 
     @cached_property
     def call_globs(self) -> tuple[str, ...]:
-        """Those of its patterns that calls of upstreams can match. No upstream is called `ask` or `ask_…`."""
+        """Those of its patterns that calls can match. No upstream and no client is called `ask` or `ask_…`."""
         return tuple(
             glob
             for glob in self.tools
@@ -190,7 +198,7 @@ class Policy:
     rules: tuple[Rule, ...]
     upstreams: tuple[Upstream, ...] = ()
     default: Action = Action.HOLD
-    """What becomes of calls of upstreams that no rule matches: held or denied."""
+    """What becomes of calls that no rule matches: held or denied."""
     places: Mapping[Path, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def people(self, names: Iterable[str]) -> tuple[str, ...]:

@@ -38,12 +38,13 @@ def suggestion(upstream: str, pinned: Iterable[Pinned], taken_names: Collection[
         ("changes and destroys nothing, as it says", mild, {"action": Action.HOLD.value}),
         ("may destroy", rest, {"action": Action.HOLD.value, "reason": "required"}),
     ]
-    known = {fold(name) for name in taken_names}
+    known = list(taken_names)
     rules: list[Mapping[str, Any]] = []
     for says, ones, more in drafts:
         names = sorted(one.exposed for one in ones)
         for start in range(0, len(names), MOST_NAMES):
-            name = _name(f"{upstream}: {says}", known)
+            name = free_name(f"{upstream}: {says}", known)
+            known.append(name)
             rules.append({"name": name, "tool": names[start : start + MOST_NAMES], **more})
     return Suggestion(tuple(rules), tuple(_notes(listed, tools, named, reading)))
 
@@ -55,11 +56,11 @@ def _says(tool: Definition, hint: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _name(wanted: str, known: set[str]) -> str:
+def free_name(wanted: str, taken_names: Collection[str]) -> str:
+    """A name for a rule like this one, that no other rule has."""
+    known = {fold(name) for name in taken_names}
     tries = (wanted if number == 1 else f"{wanted} ({number})" for number in range(1, len(known) + 2))
-    name = next(one for one in tries if fold(one) not in known)
-    known.add(fold(name))
-    return name
+    return next(one for one in tries if fold(one) not in known)
 
 
 def _notes(

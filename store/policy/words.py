@@ -7,6 +7,7 @@ from store.policy.arguments import Check, Matcher, Op
 from store.policy.budgets import Budget
 from store.policy.demands import Condition
 from store.policy.rules import RISKS, TOOLS, Action, Rule
+from store.policy.until import Until
 
 _HOUR, _MINUTE = 3600, 60
 _KINDS = {
@@ -47,11 +48,19 @@ def what_it_matches(rule: Rule) -> str:
         parts.append(f"at {rule.risk.value} risk" + ("" if rule.risk is RISKS[-1] else " or more"))
     if rule.arguments:
         parts.append(f"where {' and '.join(_matched(matcher) for matcher in rule.arguments)}")
+    if rule.no_other_arguments:
+        parts.append("with no other arguments" if rule.arguments else "without arguments")
     if rule.when is not None:
         parts.append(f"when {rule.when}")
     if rule.hours:
         parts.append(f"at {' or '.join(hours.text for hours in rule.hours)}")
+    if rule.until is not None:
+        parts.append(f"until {_until(rule.until)}")
     return ", ".join(parts)
+
+
+def _until(until: Until) -> str:
+    return f"the end of {until.text} UTC" if until.is_whole_day else f"{until.at:%Y-%m-%d at %H:%M} UTC"
 
 
 def _matched(matcher: Matcher) -> str:

@@ -168,12 +168,17 @@ def decimal_of(node: Node, what: str) -> int | float:
     """
     if not isinstance(node, ScalarNode) or str(node.tag) not in (f"{_TAG}int", f"{_TAG}float"):
         raise PolicyMistake(f"{what} should be a number", place_of(node))
-    written = str(node.value)
-    if _WHOLE.fullmatch(written):
-        return int(written)
-    if _FRACTION.fullmatch(written) and isfinite(float(written)):
-        return float(written)
-    raise PolicyMistake(f"{what} should be a number in plain digits, such as 500 or -0.25", place_of(node))
+    number = number_written(str(node.value))
+    if number is None:
+        raise PolicyMistake(f"{what} should be a number in plain digits, such as 500 or -0.25", place_of(node))
+    return number
+
+
+def number_written(text: str) -> int | float | None:
+    """The number that a file can write like this; None where it cannot."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _FRACTION.fullmatch(text) and isfinite(float(text)) else None
 
 
 def flag_of(node: Node, what: str) -> bool:

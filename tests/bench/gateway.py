@@ -147,13 +147,14 @@ async def _series(way: Way, callers: int, calls: int) -> Series:
             assert f'"{caller} says {number}"'.encode() in answer, answer
         wire.close()
 
-    cpu, began = _cpu_seconds(way.pid), time.perf_counter()
+    cpu, began = cpu_seconds(way.pid), time.perf_counter()
     await asyncio.gather(*(work(caller) for caller in range(callers)))
-    seconds, cpu = time.perf_counter() - began, _cpu_seconds(way.pid) - cpu
+    seconds, cpu = time.perf_counter() - began, cpu_seconds(way.pid) - cpu
     return Series(Samples(tuple(took)), len(took) / seconds, cpu * 1000 / len(took))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor time that the process has had."""
     # After the name, which may hold anything and stands in parentheses: user time is the 12th field, system the 13th.
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
@@ -244,13 +245,14 @@ async def _assent(upstream: Upstream) -> AsyncIterator[Way]:
         try:
             assert house.process is not None
             way = Way(int(house.running.endpoint.rpartition(":")[2]), house.process.pid, "up__echo", tokens)
-            await _listed(way)
+            await listed(way)
             yield way
         finally:
             house.clear()
 
 
-async def _listed(way: Way) -> None:
+async def listed(way: Way) -> None:
+    """Return once agents are told of the upstream's tools."""
     wire = await Wire.to(way.port)
     headers, body = tool_call(way.host, "", {}, way.tokens[0])
     del headers["mcp-name"]

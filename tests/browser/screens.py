@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from store.answers import AskedBack, Chosen, Declined, Filled, Selected, Written
 from store.people import Role
 from store.questions import AnyQuestion, AskApproval, AskTextInput, Risk
-from tests.browser import calls, cards, samples, staff
+from tests.browser import calls, cards, halts, own_calls, proposals, samples, staff, watching
 from tests.browser.running_site import RunningSite, running_site
 from tests.push_station import Phone
 
@@ -180,7 +180,8 @@ SCENES = (
     Scene("agents", staff.agents_page),
     Scene("invitation", staff.invitation_page, signed_in=False),
     Scene("phone", _phone),
-    *(Scene(name, prepare) for name, prepare in calls.scenes()),
+    *(Scene(name, prepare) for name, prepare in (*calls.scenes(), *own_calls.scenes(), *halts.scenes())),
+    *(Scene(name, prepare) for name, prepare in (*proposals.scenes(), *watching.scenes())),
     Scene("login", _login, signed_in=False),
     Scene("setup", lambda site: f"/setup?token={site.call(site.people.create_setup_link)}", signed_in=False),
     Scene("error", lambda site: _MISSING),

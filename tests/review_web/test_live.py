@@ -9,8 +9,11 @@ import pytest
 from anyio.abc import ObjectReceiveStream
 from starlette.types import Message
 
+from review_web.halt_news import halts_mark
+from review_web.live import HEARTBEAT
 from review_web.sessions import cookie_name
 from store.answers import Chosen
+from store.audit.events import Halting
 from store.deciding.decisions import Decided, Voted
 from store.lifecycle import Surface
 from store.moments import to_text
@@ -222,3 +225,30 @@ async def test_a_card_whose_arguments_were_edited_says_so_and_leads_to_the_new_o
         assert "Mei changed the arguments." in said
         assert "data-card-closed" in said
         assert f'href="/requests/{request_id}"' in said
+
+
+@pytest.mark.parametrize("page", ["page=inbox", "page=card&request="])
+async def test_an_open_page_is_told_at_once_what_is_held_back_and_that_it_goes_on(house: House, page: str) -> None:
+    request_id = await house.ask()
+    secret, _ = await signed_in(house)
+    query = f"{page}{request_id if page.endswith('=') else ''}&opened={to_text(house.clock.now)}"
+    async with listening(house, f"{query}&halts={halts_mark(())}", secret) as stream:
+        assert await stream.next() == HEARTBEAT
+        await house.desk.halts.hold_back("deploy-bot", Halting.PAUSED, by=None)
+        assert "Held back by now:</strong> <bdi>deploy-bot</bdi> (paused)" in await stream.hears("Held back")
+        await house.desk.halts.hold_back(None, Halting.STOPPED, by=None)
+        await stream.hears("Everything is stopped")
+    shown = halts_mark(await house.desk.halts.all())
+    async with listening(house, f"{query}&halts={shown}", secret) as stream:
+        assert await stream.next() == HEARTBEAT
+        await house.desk.halts.resume(None, by=None)
+        await house.desk.halts.resume("deploy-bot", by=None)
+        await stream.hears("Nothing is held back any more")
+
+
+async def test_a_page_that_does_not_say_what_it_shows_is_told_nothing_of_halts(house: House) -> None:
+    await house.ask()
+    await house.desk.halts.hold_back(None, Halting.STOPPED, by=None)
+    secret, _ = await signed_in(house)
+    async with listening(house, f"page=inbox&opened={to_text(house.clock.now)}", secret) as stream:
+        assert await stream.next() == HEARTBEAT

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from review_web.compared import Line, compared
+from review_web.rule_anchor import rule_anchor
 from store import tables
 from store.people import Role
 from store.policy.active import NEVER, Via, active
@@ -259,3 +260,8 @@ def test_texts_too_long_to_compare_are_shown_whole() -> None:
 
 def test_texts_with_the_same_lines_differ_in_none() -> None:
     assert compared("a\nb", "a\r\nb\n") == ()
+
+
+async def test_a_rule_in_force_has_a_place_that_links_lead_to(admin: Browser, house: House) -> None:
+    await house.desk.policies.activate(RULES, reviewer=None, via=Via.COMMAND_LINE)
+    assert f'id="{rule_anchor("ana answers")}"' in (await admin.open("/policy")).text

@@ -21,9 +21,13 @@ from server.agent_gate import AgentGate
 from server.gateway.front import Front
 from server.gateway.gateway import Gateway
 from server.gateway.upstreams import Upstreams
+from server.halting import HaltWatch
+from server.hooks.endpoint import AgentPaths, InTheirForm, hooks_side
+from server.hooks.own_tools import OwnTools
 from server.mcp_server import create_endpoint, create_mcp_server
 from server.strict_body import StrictBody
 from server.tools.calls import ToolCalls
+from server.tools.permission_prompt import PermissionPrompt
 from server.waiting import Drain, Waiting
 from store.agents import Agents
 from store.desk import Desk
@@ -91,7 +95,8 @@ async def serving(
     `options` are the calls' own."""
     drain = Drain()
     waiting = Waiting(desk, drain)
-    gateway = None if upstreams is None else Gateway(desk, waiting, upstreams)
+    watch = HaltWatch(desk.halts, desk.signals, desk.now)
+    gateway = None if upstreams is None else Gateway(desk, waiting, upstreams, watch)
     # Named as TCP, a listener hands out connections that do not hold back small packets.
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -103,6 +108,7 @@ async def serving(
             held=None if gateway is None else gateway.held,
             **options,
         )
+        own_tools = OwnTools(desk, waiting, lambda id_: f"http://review.test/requests/{id_}")
         endpoint = create_endpoint(
             create_mcp_server(
                 calls,
@@ -110,6 +116,7 @@ async def serving(
                 website_url="http://review.test",
                 front=None if gateway is None else Front(calls, gateway.passing, desk),
                 changes=None if gateway is None else gateway.changes,
+                prompt=PermissionPrompt(own_tools),
             ),
             hosts=frozenset({host}),
             origins=frozenset({f"http://{host}"}),
@@ -117,15 +124,18 @@ async def serving(
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            watch.look()
             async with endpoint.sessions.run(), anyio.create_task_group() as tasks:
+                tasks.start_soon(watch.run)
                 if gateway is not None:
                     tasks.start_soon(gateway.run)
                 yield
                 tasks.cancel_scope.cancel()
 
-        gate = AgentGate(StrictBody(endpoint.app), agents, bridge_secret=BRIDGE_SECRET)
+        behind = AgentPaths(StrictBody(endpoint.app), hooks_side(own_tools))
+        gate = InTheirForm(AgentGate(behind, agents, watch, bridge_secret=BRIDGE_SECRET))
         pages = [] if site is None else [Mount("", site(host))]
-        app = Starlette(routes=[Route("/mcp", gate), *pages], lifespan=lifespan)
+        app = Starlette(routes=[Route("/mcp", gate), Route("/hooks/{client}", gate), *pages], lifespan=lifespan)
         server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
         task = asyncio.create_task(server._serve([listener]))
         await server.answering.wait()

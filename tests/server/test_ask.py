@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -122,6 +123,20 @@ async def test_a_question_that_is_returned_exits_3_with_what_the_person_asks(hou
     ended = await answered(house, "approval", "Which one?", action="return", comment="which database?")
 
     assert ended == (3, "", ["ada asks back; say more with --context and ask again.", "  which database?"])
+
+
+async def test_a_script_whose_agent_is_stopped_is_told_by_whom_and_does_not_pass(own_house: House) -> None:
+    own_house.add_reviewer()
+    own_house.serve()
+    async with asking(own_house, "approval", "Migrate?", "--agent", "nightly") as ask:
+        await ask.waits()
+        stop = partial(run, "agent", "stop", "nightly", *own_house.flags)
+        assert (await anyio.to_thread.run_sync(stop)).returncode == 0
+        code, out = await ask.ended()
+
+    assert (code, out) == (1, "")
+    assert "stopped this agent" in ask.said[-2]
+    assert ask.said[-1] == "hint: do not proceed"
 
 
 def test_a_question_that_expires_exits_4(house: House) -> None:

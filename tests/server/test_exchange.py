@@ -90,11 +90,11 @@ async def test_who_asks_after_the_end_is_told_at_once(exchange: Exchange) -> Non
 
 async def test_who_waits_for_the_caller_to_leave_is_told_once_then_or_at_once(exchange: Exchange) -> None:
     told: list[str] = []
-    exchange.when_gone(lambda: told.append("then"))
+    exchange.when_lost(lambda: told.append("then"))
     assert told == []
     await exchange.receiving(gone)()
     await exchange.finish()
-    exchange.when_gone(lambda: told.append("at once"))
+    exchange.when_lost(lambda: told.append("at once"))
     assert told == ["then", "at once"]
 
 

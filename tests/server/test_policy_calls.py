@@ -225,3 +225,27 @@ def test_nothing_is_drafted_for_an_upstream_that_there_is_not(governed: House, c
         1,
         "error: the rules in force name no upstream 'nope'",
     )
+
+
+def test_tools_of_a_clients_own_are_explained(governed: House, cli: Cli) -> None:
+    ended = cli("explain", "claude_code:Bash", "--agent", "bot", "--args", '{"command": "make"}')
+    assert ended.stdout.splitlines()[0] == "held until people decide: no rule matches it"
+
+
+def test_what_is_no_name_of_a_clients_tool_is_no_tool(governed: House, cli: Cli) -> None:
+    ended = cli("explain", "mallory:Bash", "--agent", "bot")
+    assert ended.returncode == 2
+    assert "claude_code:TOOL" in ended.stderr
+
+
+def test_rules_for_claude_code_are_drafted_from_what_is_documented(governed: House, cli: Cli) -> None:
+    ended = cli("suggest", "claude_code")
+    drafted = read(f"version: 1\n{ended.stdout}")
+
+    assert ended.stdout.startswith("# Drafted from what the documentation of Claude Code says of its own tools.")
+    assert {rule.action for rule in drafted.rules_for("claude_code:Read")} == {Action.ALLOW}
+    assert {rule.action for rule in drafted.rules_for("claude_code:Bash")} == {Action.HOLD}
+
+
+def test_for_clients_without_documented_tools_nothing_is_drafted(governed: House, cli: Cli) -> None:
+    assert cli("suggest", "cursor").returncode == 1

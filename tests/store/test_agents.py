@@ -4,6 +4,7 @@ from store.agents import Agent, Agents
 from store.desk import Desk
 from store.problems import AgentProblem
 from tests.stage import FakeClock, approval
+from tests.store.calls.house import DROP, READ, admitted, call, denied, in_force, listed
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +60,23 @@ async def test_the_list_says_when_an_agent_last_asked(agents: Agents, desk: Desk
     await desk.ask(bot, approval())
     await agents.add("quiet-bot")
     assert [(a.name, a.last_asked_at) for a in await agents.list()] == [("deploy-bot", clock.now), ("quiet-bot", None)]
+
+
+async def test_the_list_says_when_an_agent_last_called_what_is_governed(
+    agents: Agents, desk: Desk, bot: Agent, other_bot: Agent, clock: FakeClock
+) -> None:
+    await in_force(desk)
+    await listed(desk.calls)
+    asked = clock.now
+    await desk.ask(bot, approval())
+    await desk.ask(other_bot, approval())
+    clock.advance(minutes=5)
+    await admitted(desk.calls, bot, call(READ, path="/a"))
+    assert [(a.name, a.last_asked_at) for a in await agents.list()] == [
+        ("billing-bot", asked),
+        ("deploy-bot", clock.now),
+    ]
+    clock.advance(minutes=5)
+    await denied(desk.calls, other_bot, call(DROP))
+    await desk.ask(bot, approval("Another?"))
+    assert [a.last_asked_at for a in await agents.list()] == [clock.now, clock.now]

@@ -149,6 +149,7 @@ def test_gemini_means_sse_by_url_and_a_variable_by_a_bare_name() -> None:
         ("7zip", "server-7zip"),
         ("ask_approval", "server-ask_approval"),
         ("ask", "server-ask"),
+        ("Cursor", "server-cursor"),
         ("日本", "server"),
         ("x" * 80, "x" * 32),
     ],

@@ -29,6 +29,7 @@ from store.audit.events import (
     RequestVoted,
     ServerStarted,
     ServerStopped,
+    TextErased,
     UpstreamRestarted,
 )
 from store.audit.verify import LogFault
@@ -456,3 +457,135 @@ def test_where_texts_were_erased_what_depends_on_them_is_not_checked() -> None:
     log = log_of(lambda w: intend(w, DROP, definition=D2), lambda w: run(w, call="call_2"))
     with pytest.raises(LogFault, match="nobody approved req_1"):
         log.verified(disclosures=None)
+
+
+OWN_RULES = RULES + "  - {name: looks, tool: 'claude_code:Read', action: allow}\n"
+OWN_RULES += "  - {name: no shell, tool: 'claude_code:Shell', action: deny, reason: No.}\n"
+
+
+def own_call(writer: Writer, tool: str = "claude_code:Read", **more: Any) -> None:
+    activate(writer, OWN_RULES)
+    intend(writer, tool, **{"definition": None, "rules": OWN_RULES} | more)
+
+
+def let_go(writer: Writer, how: CallEnd = CallEnd.RELEASED) -> None:
+    end(writer, how=how)
+
+
+def test_tools_of_a_clients_own_are_let_run_by_rules_and_released() -> None:
+    log = log_of(own_call, let_go)
+    log.verified()
+    log.verified(disclosures=None)
+
+
+@pytest.mark.parametrize("name", ["claude_code:resources", "claude_code:prompts/x", "codex:a__b"])
+def test_a_tool_of_a_clients_own_may_be_called_anything(name: str) -> None:
+    rules = RULES + f"  - {{name: own, tool: '{name}', action: allow}}\n"
+
+    def call(writer: Writer) -> None:
+        activate(writer, rules)
+        intend(writer, name, definition=None, rules=rules)
+
+    log_of(call, let_go).verified()
+
+
+def test_where_the_rules_were_erased_a_name_like_a_clients_may_be_an_upstreams() -> None:
+    rules = RULES.replace("upstreams:", "upstreams:\n  codex: {command: codex-server}", 1)
+    rules += "  - {name: of codex, tool: 'codex:resources', action: allow}\n"
+
+    def read(writer: Writer) -> None:
+        activate(writer, rules)
+        intend(writer, "codex:resources", {"uri": "a"}, definition=None, rules=rules)
+
+    def erase(writer: Writer) -> None:
+        (text,) = (one for entry in writer.entries for one in entry.disclosures if one.text == rules)
+        (reference,) = (one.references["policy"] for one in writer.entries if text in one.disclosures)
+        writer.write(TextErased(reference))
+
+    log_of(read, end).verified()
+    log = log_of(read, end, erase)
+    log.verified(disclosures=[(index, one) for index, one in log.texts if one.text != rules])
+    refuse(log_of(read, let_go), "is released to it, and no other call is")
+
+
+def own_approved(writer: Writer, rules: str | None = None, tool: str = "claude_code:Bash") -> None:
+    """People let one run; where no rules are in force, `rules` is None."""
+    card = card_of(writer, 5, conditions=[], tool=tool)
+    card["question"] |= {"upstream": "claude_code", "method": "own", "name": "Bash", "definition_sha256": None}
+    card["policy_sha256"] = None if rules is None else sha256_of(rules)
+    expires_at = writer.now + timedelta(seconds=60)
+    opened = RequestOpened(
+        "req_1", Kind.CALL, "agt_1", Concealed(canonical_text(card)), Concealed("print"), expires_at, None
+    )
+    shown = writer.write(opened).references["card"]
+    show(writer, shown)
+    close(writer, shown)
+
+
+def own_run(writer: Writer, amount: float = 5, rules: str | None = None, tool: str = "claude_code:Bash") -> None:
+    writer.write(
+        CallIntended(
+            call="call_1",
+            agent="agt_1",
+            permission=Permission.APPROVED,
+            request="req_1",
+            tool=Concealed(tool),
+            arguments=Concealed(canonical_text({"amount": amount})),
+            definition=None,
+            rules=Concealed("[]"),
+            policy_sha256=None if rules is None else sha256_of(rules),
+        )
+    )
+
+
+def test_where_no_rules_are_in_force_people_let_a_clients_own_tool_run() -> None:
+    log = written(own_approved, own_run, let_go)
+    log.verified()
+    log.verified(disclosures=None)
+
+
+def test_where_no_rules_are_in_force_nothing_else_is_let_run() -> None:
+    with pytest.raises(LogFault, match="no rules are in force"):
+        written(lambda w: own_approved(w, tool=SEND), lambda w: own_run(w, tool=SEND)).verified()
+    unasked = CallIntended(
+        "call_1",
+        "agt_1",
+        Permission.ALLOWED,
+        None,
+        tool=Concealed("claude_code:Read"),
+        arguments=Concealed("{}"),
+        definition=None,
+        rules=Concealed("[]"),
+        policy_sha256=None,
+    )
+    with pytest.raises(LogFault, match="no rules are in force"):
+        written(lambda w: w.write(unasked)).verified()
+
+
+@pytest.mark.parametrize(
+    ("parts", "what"),
+    [
+        ((own_call, lambda w: let_go(w, CallEnd.RETURNED)), "is released to it, and no other call is"),
+        ((own_call, lambda w: let_go(w, CallEnd.UNKNOWN)), "is released to it, and no other call is"),
+        ((intend, let_go), "is released to it, and no other call is"),
+        ((lambda w: intend(w, "files:resources", {"uri": "a"}, definition=None), let_go), "and no other call is"),
+        ((lambda w: own_call(w, "claude_code:Bash"),), "the rules say hold to it, and it is sent"),
+        ((lambda w: own_call(w, "claude_code:Shell"),), "the rules say deny to it, and it is sent"),
+        ((lambda w: own_call(w, "mallory:Read"),), "the rules say deny to it, and it is sent"),
+        ((lambda w: own_approved(w, RULES), lambda w: own_run(w, 6, RULES)), "is not what the card of req_1 shows"),
+        (
+            (lambda w: own_approved(w, RULES), lambda w: own_run(w, rules=RULES, tool="claude_code:Shell")),
+            "is not what the card of req_1 shows",
+        ),
+        (
+            (
+                lambda w: own_approved(w, RULES),
+                lambda w: activate(w, OWN_RULES.replace("'claude_code:Shell'", "'claude_code:*'")),
+                lambda w: own_run(w, rules=OWN_RULES.replace("'claude_code:Shell'", "'claude_code:*'")),
+            ),
+            "the rules deny what req_1 is about",
+        ),
+    ],
+)
+def test_a_clients_own_tool_that_nothing_let_run_is_refused(parts: tuple[Part, ...], what: str) -> None:
+    refuse(log_of(*parts), what)

@@ -137,3 +137,19 @@ async def test_rules_are_drafted_for_an_upstream_that_there_is(desk: Desk) -> No
     assert rule["tool"] == [SEND.exposed]
     with pytest.raises(NoSuchUpstream):
         await desk.policies.suggest("nope")
+
+
+async def test_tools_of_a_clients_own_are_explained_without_an_upstream(desk: Desk, now: datetime) -> None:
+    await in_force(desk, "{name: shell, tool: 'claude_code:Bash', args: {command: ls}, action: allow}")
+    listing = await explained(desk, now, "claude_code:Bash", command="ls")
+    assert (listing.upstream, listing.verdict.action, listing.wrong) == ("claude_code", Action.ALLOW, ())
+    other = await explained(desk, now, "claude_code:Bash", command="ls -a")
+    assert (other.verdict.action, other.verdict.reasons) == (Action.HOLD, ("no rule matches it",))
+    with pytest.raises(ValueError, match="claude_code:xxx"):
+        await explained(desk, now, f"claude_code:{'x' * 201}")
+
+
+@pytest.mark.parametrize("tool", ["claude_code:Bash", "claude_code:resources", "codex:prompts/x", "cursor:a:b"])
+async def test_the_name_of_a_clients_own_tool_is_all_that_follows_the_client(tool: str) -> None:
+    client, _, name = tool.partition(":")
+    assert named(tool) == (client, Method.OWN, name)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from store import tables
-from store.agents import Agent, Agents
+from store.agents import Agent
 from store.answers import Chosen, Declined
 from store.audit.events import Assurance, CallEnd, Permission
 from store.calls.calls import Admitted, Ended, NotRunnable, Run
@@ -220,14 +220,6 @@ async def test_a_changed_definition_runs_for_whom_it_was_approved_as_it_is(
     request = await approved(desk, bot, ana, call(READ, path="/a"))
     assert (await begun(desk, bot, request)).definition_sha256 == changed.sha256
     desk.log.verify()
-
-
-async def test_a_revoked_agent_runs_nothing(
-    desk: Desk, database: Database, agents: Agents, bot: Agent, ana: Reviewer
-) -> None:
-    request = await approved(desk, bot, ana, send(500))
-    await agents.revoke("deploy-bot")
-    assert await not_run(desk, database, bot, request) == "This agent was revoked."
 
 
 async def test_an_answer_that_was_collected_without_a_run_runs_nothing(

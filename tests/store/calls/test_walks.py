@@ -10,11 +10,14 @@ from sqlalchemy import select
 from store import tables
 from store.agents import Agent
 from store.answers import Chosen
-from store.asking import Ticket
-from store.audit.events import CallEnd
+from store.asking import Report, Ticket
+from store.audit.events import CallEnd, Halting
 from store.calls.calls import Admitted, Ended
+from store.collecting import Halted
 from store.database import Database
+from store.deciding.governing import Denied
 from store.desk import Desk
+from store.halts import Halt
 from store.lifecycle import Surface
 from store.people import Reviewer
 from store.runs import Runs
@@ -43,6 +46,10 @@ class Walk:
         self.people: list[Reviewer] = []
         self.text = ""
         self.requests: dict[str, Agent] = {}
+        self.tickets: list[Ticket] = []
+        self.stopped: set[str | None] = set()
+        """Whom people stopped, by name; None: everything."""
+        self.paused: set[str] = set()
         self.running: list[str] = []
         self.served = 0
         self.steps: list[Callable[[], Awaitable[None]]] = [
@@ -56,7 +63,37 @@ class Walk:
             self.edits,
             self.activates,
             self.restarts,
+            *[self.claims] * 2,
+            self.holds_back,
+            *[self.lets_go] * 3,
         ]
+
+    def is_stopped(self, agent: Agent) -> bool:
+        return bool(self.stopped & {None, agent.name})
+
+    async def holds_back(self) -> None:
+        name = self.chance.choice([*(agent.name for agent in self.agents), None])
+        how = Halting.STOPPED if name is None else self.chance.choice(list(Halting))
+        await self.desk.halts.hold_back(name, how, by=None)
+        if how is Halting.STOPPED:
+            self.stopped.add(name)
+        elif name is not None:
+            self.paused.add(name)
+
+    async def lets_go(self) -> None:
+        name = self.chance.choice([*(agent.name for agent in self.agents), None])
+        was = name in self.stopped or name in self.paused
+        assert await self.desk.halts.resume(name, by=None) is was
+        self.stopped.discard(name)
+        self.paused.discard(name or "")
+
+    async def claims(self) -> None:
+        if self.tickets:
+            ticket = self.chance.choice(self.tickets)
+            found = await self.desk.claim(ticket)
+            assert isinstance(found, Halted) is self.is_stopped(self.requests[ticket.request_id])
+            if isinstance(found, Report) and found.outcome is not None and not found.told_before:
+                await self.desk.settle(ticket, delivered=self.chance.random() < 0.5)
 
     async def activates(self) -> None:
         rules = [rule for rule in RULES if self.chance.random() < 0.8] or list(RULES)
@@ -90,10 +127,13 @@ class Walk:
         if pinned is not None and pinned.accepted is not None:
             wanted = replace(wanted, definition_sha256=pinned.accepted.sha256)
         found = await self.desk.calls.admit(agent, wanted, None)
+        assert isinstance(found, Denied) or not self.is_stopped(agent)
         if isinstance(found, Admitted):
+            assert agent.name not in self.paused
             self.running.append(found.call_id)
         elif isinstance(found, Ticket):
             self.requests[found.request_id] = agent
+            self.tickets.append(found)
 
     async def decides(self) -> None:
         if self.requests:
@@ -116,7 +156,9 @@ class Walk:
     async def begins(self) -> None:
         if self.requests:
             request, agent = self.chance.choice(list(self.requests.items()))
-            found = await self.desk.calls.begin(self.chance.choice([agent, agent, *self.agents]), request)
+            who = self.chance.choice([agent, agent, *self.agents])
+            found = await self.desk.calls.begin(who, request)
+            assert isinstance(found, Halt) is (who == agent and self.is_stopped(agent))
             if isinstance(found, Admitted):
                 self.running.append(found.call_id)
 
@@ -154,7 +196,7 @@ async def test_the_log_follows(
     walk.agents, walk.people = [bot, other_bot], [ana, ben]
     await walk.activates()
     await walk.lists()
-    for _ in range(150):
+    for _ in range(180):
         await walk.chance.choice(walk.steps)()
     desk.log.verify()
     requests, calls = tables.requests.c, tables.calls.c

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from store.policy.additions import CannotAdd, as_yaml, with_rules, with_upstreams, without
-from store.policy.reading import read
+from store.policy.reading import PolicyMistake, read
 from store.policy.rules import Action
 from store.policy.upstreams import Upstream
 
@@ -100,3 +100,22 @@ def test_a_file_in_which_nothing_can_be_added_for_sure_is_refused_with_what_to_a
 def test_a_section_by_itself_is_yaml() -> None:
     written = as_yaml("rules", [{"name": "no: #1", "action": "deny"}])
     assert [rule.name for rule in read(f"version: 1\n{written}").rules] == ["no: #1"]
+
+
+def test_values_of_every_kind_and_names_that_look_like_something_else_are_added() -> None:
+    names = ["true", "a: b", "x #y", "-", "1", "\u00e4", '"', "{", "a.b"]
+    values: list[Any] = [1, 0.5, 1e22, True, False, "1", {"eq": None}]
+    tests = {**dict.fromkeys(names, "x"), **{f"v{index}": value for index, value in enumerate(values)}}
+    added = with_rules("version: 1\nrules: []\n", [{"name": "a", "tool": "files__x", "args": tests}])
+
+    (rule,) = read(added.text).rules
+    assert {one.name: one.checks[0].value for one in rule.arguments} == {
+        **dict.fromkeys(names, "x"),
+        **{f"v{index}": None if isinstance(value, dict) else value for index, value in enumerate(values)},
+    }
+
+
+def test_no_name_of_an_argument_writes_anything_else_into_the_file() -> None:
+    hostile = "x: 1\n    action: allow\n  - name: b\n    tool"
+    with pytest.raises((CannotAdd, PolicyMistake)):
+        read(with_rules("version: 1\n", [{"name": "a", "tool": "f__x", "args": {hostile: 1}, "action": "deny"}]).text)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.policy.arguments import MISSING, Check, Erred, Matcher, Op, all_hold, holds, value_of
+from store.policy.arguments import MISSING, Check, Erred, Matcher, Op, all_hold, holds, only_named, value_of
 
 YES = [
     (Op.EQ, "EUR", "EUR"),
@@ -183,3 +183,34 @@ def test_a_path_with_dots_that_lead_nowhere_is_judged(value: str) -> None:
 
 def test_dots_mean_nothing_to_a_pattern_that_is_of_no_path() -> None:
     assert holds(Check(Op.GLOB, "*.txt"), "../a.txt", "path") is True
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "only"),
+    [
+        ((), {}, True),
+        ((), {"a": None}, False),
+        (("a",), {}, True),
+        (("a",), {"a": 1}, True),
+        (("a",), {"a": 1, "b": 2}, False),
+        (("a",), {"a": {"b": 1}}, True),
+        (("a.b",), {"a": {"b": 1}}, True),
+        (("a.b",), {"a": {"b": 1, "c": 2}}, False),
+        (("a.b",), {"a.b": 1}, True),
+        (("a.b",), {"a": {}}, False),
+        (("a.b",), {"a": [1]}, False),
+        (("a.b.c",), {"a": {"b": {"c": {"d": 1}}}}, True),
+        (("a", "a.b"), {"a": {"b": 1}}, True),
+        (("a", "a.b"), {"a": {"b": 1, "c": 2}}, False),
+        (("a", "a.b"), {"a": {}, "a.b": 1}, False),
+        (("a", "a.b"), {"a": 1}, False),
+        (("a", "a.b", "a.c"), {"a": {"b": 1}, "a.c": 1}, False),
+        (("a", "a.b", "a.b.c"), {"a": {"b": {"c": 1}, "b.c": 1}}, False),
+        (("a.b", "a.c"), {"a": {"b": 1}, "a.c": 1}, True),
+    ],
+)
+def test_only_named_arguments_are_all_arguments_down_to_the_last(
+    names: tuple[str, ...], arguments: dict[str, Any], only: bool
+) -> None:
+    matchers = tuple(Matcher(name, (Check(Op.EXISTS, True),)) for name in names)
+    assert only_named(matchers, arguments) is only

@@ -9,6 +9,7 @@ from store.policy.budgets import Budget
 from store.policy.hours import hours_of
 from store.policy.reading import PolicyMistake, read
 from store.policy.rules import Action, Place, Rule
+from store.policy.until import until_of
 
 FILE = "version: 1\nrules:\n  - name: x\n    tool: a__b\n    action: allow\n    {}\n"
 
@@ -174,3 +175,39 @@ def test_only_rules_that_permit_have_budgets(action: str, line: str) -> None:
 
 def test_an_expression_is_read_without_looking_at_it() -> None:
     assert rule("when: 'this is ( none'").when == "this is ( none"
+
+
+@pytest.mark.parametrize("text", ["'2026-12-31'", "2026-12-31T18:00+01:00", '"2026-12-31T18:00:00Z"'])
+def test_a_rule_says_until_when_it_holds(text: str) -> None:
+    assert rule(f"until: {text}").until == until_of(text.strip("'\""))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2026-12-31", "until should be a text; in quotes, if it looks like something else"),
+        ("5", "until should be a text"),
+        ("[]", "until should be a text"),
+        ("'2026-12-31T18:00'", "until should be a date, or a time with its offset from UTC"),
+        ("'2026-02-30'", "there is no 2026-02-30 in the calendar"),
+    ],
+)
+def test_what_is_no_moment_is_refused_where_it_stands(text: str, message: str) -> None:
+    said, place = refused(f"until: {text}")
+    assert said.startswith(message)
+    assert place == Place(6, 12)
+
+
+def test_a_tool_of_a_clients_own_has_room_for_its_whole_name() -> None:
+    name = f"gemini_cli:{'x' * 200}"
+    (only,) = read(f"version: 1\nrules:\n  - {{name: x, tool: '{name}', except: '{name}*'}}\n").rules
+    assert (only.tools, only.exceptions) == ((name,), (f"{name}*",))
+    with pytest.raises(PolicyMistake, match="agent should be 1 to 100 characters"):
+        read(f"version: 1\nrules:\n  - {{name: x, tool: a__b, agent: {'x' * 101}}}\n")
+
+
+def test_a_rule_can_be_for_calls_without_other_arguments() -> None:
+    assert rule("other_args: none").no_other_arguments
+    assert not rule("args: {a: 1}").no_other_arguments
+    assert refused("other_args: 1")[0] == "other_args should be a text; in quotes, if it looks like something else"
+    assert refused("other_args: some")[0] == "other_args should be none, or left out"

@@ -1,5 +1,7 @@
 """What is wrong or doubtful about upstreams, and about rules for their calls."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from store.policy.findings import Finding, Known, findings
@@ -67,7 +69,7 @@ def test_a_rule_that_permits_needs_the_very_name_of_an_upstream() -> None:
 
 
 def test_one_pattern_of_several_that_matches_nothing_is_a_warning() -> None:
-    says = "the rule 'x' is for paymnts__send, and there is no such upstream"
+    says = "the rule 'x' is for paymnts__send, and there is no such upstream or client"
     assert found("tool: ['files__drop', 'paymnts__send']", "action: deny") == [warning(says, 5, 27)]
 
 
@@ -81,9 +83,8 @@ def test_a_rule_that_excepts_all_that_it_names_is_refused() -> None:
     "line", ["args: {a: 5}", "hours: 08:00-18:00", "when: tool == 'x'", "args: {a: {exists: true}}"]
 )
 def test_a_rule_for_questions_that_looks_at_calls_is_refused(line: str) -> None:
-    says = (
-        "the rule 'x' never matches: args, hours, when, budget and rate are for calls of upstreams, and it names none"
-    )
+    fields = "args, hours, until, when, budget and rate"
+    says = f"the rule 'x' never matches: {fields} are for calls of upstreams, and it names none"
     assert found(line) == [refusing(says, 4)]
     assert found("tool: ask_form", "action: deny", line) == [refusing(says, 5)]
     assert found("tool: '*'", "action: deny", line) == []
@@ -228,3 +229,41 @@ def test_a_secret_that_stands_in_the_file_is_a_warning_that_does_not_repeat_it()
     text = "version: 1\nupstreams: {a: {command: x, env: {API_KEY: s3cret, B_TOKEN: '{{env:B}}', LANG: C}}}"
     says = "the upstream 'a' has API_KEY in env for every reader of the file: write {{env:NAME}} instead of the value"
     assert findings(read(text), None) == [warning(says, 2, 29)]
+
+
+@pytest.mark.parametrize("tool", ["claude_code:Bash", "claude_code:*", "*:Bash", "codex:*", "CLAUDE_CODE:bash"])
+def test_tools_of_clients_own_can_be_named_whatever_upstreams_there_are(tool: str) -> None:
+    text = f"version: 1\nrules: [{{name: x, tool: '{tool}', action: deny}}]"
+    assert findings(read(text), EVERYBODY) == []
+
+
+def test_a_client_that_there_is_not_is_no_upstream_either() -> None:
+    text = "version: 1\nrules: [{name: x, tool: 'claude:Bash', action: deny}]"
+    message = "the rule 'x' never matches: it names no upstream of this file, and there is none"
+    assert findings(read(text), EVERYBODY) == [refusing(message, 2, 19)]
+
+
+def test_an_upstream_that_is_called_like_a_client_is_refused_and_can_be_read() -> None:
+    policy = read("version: 1\nupstreams:\n  cursor: {command: x}\n")
+    message = "an upstream cannot be called 'cursor': rules know tools of Cursor by it"
+    assert findings(policy, EVERYBODY) == [refusing(message, 3, 3)]
+
+
+def test_a_rule_that_is_over_is_a_warning_from_that_moment_on() -> None:
+    lines = ["tool: files__read", "action: allow", "until: '2026-11-30'"]
+    policy = read(FILE.format("\n    ".join(lines)))
+    over = datetime(2026, 12, 1, tzinfo=UTC)
+    says = "the rule 'x' is over since 2026-12-01 at 00:00 UTC, and matches nothing"
+    assert findings(policy, EVERYBODY, over - timedelta(microseconds=1)) == []
+    assert findings(policy, EVERYBODY, over) == [warning(says, 7)]
+    assert findings(policy, EVERYBODY) == []
+
+
+def test_a_rule_for_questions_cannot_end() -> None:
+    says = "never matches: args, hours, until, when, budget and rate are for calls of upstreams, and it names none"
+    assert found("tool: ask_approval", "approvals: 2", "until: '2026-11-30'")[0].message == f"the rule 'x' {says}"
+
+
+def test_a_strict_rule_that_ends_shadows_nothing() -> None:
+    text = FILE.format("tool: files__read\n    action: allow\n  - {name: y, tool: files__*, action: deny, until: '%s'}")
+    assert findings(read(text % "2026-11-30"), EVERYBODY) == []

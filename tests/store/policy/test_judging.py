@@ -15,6 +15,7 @@ from store.policy.demands import Condition
 from store.policy.hours import hours_of
 from store.policy.judging import judge
 from store.policy.rules import Action, Group, Policy, Rule
+from store.policy.until import until_of
 from store.policy.upstreams import Upstream
 from store.policy.verdicts import Called, Spend, Verdict
 from store.questions import Risk
@@ -159,6 +160,14 @@ def test_arguments_narrow_a_rule() -> None:
     assert judged(allow, arguments={"amount": 501}) == BY_DEFAULT
     assert judged(allow, hold).rules == ("allow", "hold")
     assert judged(allow, hold, arguments={"amount": 50}).rules == ("allow",)
+
+
+def test_a_rule_for_no_other_arguments_is_for_no_call_that_has_some() -> None:
+    allow = replace(ALLOW, arguments=SMALL, no_other_arguments=True)
+    assert judged(allow, arguments={"amount": 60}).action is Action.ALLOW
+    assert judged(allow, arguments={"amount": 60, "to": "Mallory"}) == BY_DEFAULT
+    # A further argument is a clear no, whatever else cannot be judged.
+    assert judged(allow, arguments={"amount": "60", "to": "Mallory"}) == BY_DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -322,3 +331,39 @@ def test_nothing_runs_that_no_rule_allows(some: list[Rule], arguments: dict[str,
         assert verdict.rules
         assert all(named[name].action.permits for name in verdict.rules)
     assert (verdict.action is Action.DENY) == (verdict.denied is not None)
+
+
+def own(*rules: Rule, tool: str = "claude_code:Bash", **more: Any) -> Verdict:
+    called = Called(tool, "claude_code", {"command": "ls"}, "bot", MONDAY)
+    return judge(policy(*rules, **more), called, given=None, spent=nothing)
+
+
+def test_tools_of_a_clients_own_need_no_upstream_and_match_by_name_like_any_other() -> None:
+    assert own() == BY_DEFAULT
+    assert own(default=Action.DENY).action is Action.DENY
+    assert own(Rule("shell", tools=("claude_code:*",), action=Action.ALLOW)).action is Action.ALLOW
+    assert own(Rule("shell", tools=("CLAUDE_CODE:bash",), action=Action.DENY)).action is Action.DENY
+    assert own(Rule("shell", tools=("CLAUDE_CODE:bash",), action=Action.ALLOW)) == BY_DEFAULT
+    assert own(Rule("other", tools=("codex:*", "*__*"), action=Action.ALLOW)) == BY_DEFAULT
+
+
+def test_what_claims_to_be_of_a_client_and_is_none_is_denied() -> None:
+    called = Called("mallory:Bash", "mallory", {}, "bot", MONDAY)
+    everything = Rule("all", tools=("*",), action=Action.ALLOW)
+    assert judge(policy(everything), called, given=None, spent=nothing).action is Action.DENY
+
+
+def test_a_rule_that_is_over_matches_nothing() -> None:
+    before, after = until_of("2026-11-23T09:01Z"), until_of("2026-11-23T09:00Z")
+    assert judged(replace(ALLOW, until=before)).action is Action.ALLOW
+    assert judged(replace(ALLOW, until=after)) == BY_DEFAULT
+    assert judged(ALLOW, replace(DENY, until=before)).action is Action.DENY
+    assert judged(ALLOW, replace(DENY, until=after)).rules == ("allow",)
+    assert judged(replace(ALLOW, until=until_of("2026-11-23"))).action is Action.ALLOW
+    assert judged(replace(ALLOW, until=until_of("2026-11-22"))) == BY_DEFAULT
+
+
+def test_a_rule_that_is_over_is_no_match_whatever_cannot_be_judged() -> None:
+    erring = sending("odd", Action.DENY, arguments=(Matcher("currency", (Check(Op.GT, 5),)),))
+    assert judged(erring).action is Action.DENY
+    assert judged(replace(erring, until=until_of("2026-11-22"))) == BY_DEFAULT

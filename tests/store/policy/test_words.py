@@ -1,5 +1,6 @@
 """Rules in words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from store.policy.budgets import Budget
 from store.policy.demands import Condition
 from store.policy.hours import hours_of
 from store.policy.rules import Action, Rule
+from store.policy.until import until_of
 from store.policy.words import duration, what_is_asked, what_it_asks, what_it_matches
 from store.questions import Risk
 
@@ -124,3 +126,13 @@ def test_what_a_rule_that_permits_or_just_holds_does_is_said() -> None:
     assert what_it_asks(Rule("x", tools=("a__b",), action=Action.ALLOW)) == ("runs at once",)
     assert what_it_asks(Rule("x", tools=("a__b",))) == ("somebody must approve",)
     assert what_it_matches(Rule("x", action=Action.ALLOW)) == "nothing asked by any agent"
+
+
+def test_when_a_rule_ends_is_said_as_the_day_or_the_moment() -> None:
+    rule = Rule("x", tools=("files__read",), action=Action.ALLOW)
+    assert what_it_matches(replace(rule, until=until_of("2026-12-31"))) == (
+        "calls of files__read by any agent, until the end of 2026-12-31 UTC"
+    )
+    assert what_it_matches(replace(rule, until=until_of("2026-12-31T18:00+01:00"))) == (
+        "calls of files__read by any agent, until 2026-12-31 at 17:00 UTC"
+    )
