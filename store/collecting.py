@@ -146,18 +146,17 @@ _COLLECT = (
         claimed_by=bindparam("the_claimer"),
         claimed_run=running(),
         delivered_at=bindparam("the_time"),
-        call_id=bindparam("the_id"),
     )
 )
 
 
-def collect_for(transaction: Transaction, row: Any, call_id: str | None) -> None:
+def collect_for_release(transaction: Transaction, row: Any) -> None:
     """Take an approval for a tool of a client's own and settle that, in the very change that lets it run.
 
-    `row` was read in this change and is nobody's yet; `call_id` is the client's own for the call that is let run.
+    `row` was read in this change and is nobody's yet.
     """
     known = {"the_request": row.id, "the_claimer": row.attachment, "the_time": transaction.now}
-    taken = transaction.connection.execute(_COLLECT, known | {"the_id": call_id})
+    taken = transaction.connection.execute(_COLLECT, known)
     assert taken.rowcount == 1, "whoever lets it run saw that nobody had taken it"
     for told in (AnswerClaimed, AnswerDelivered):
         transaction.record(told(row.id, row.attachment), Assurance(row.assurance))

@@ -118,11 +118,9 @@ class OwnTools:
                 return Refused(why)
             case Ticket():
                 standing = await self._waiting.hold(said, Call(exchange, seconds, beat, leaves_approved=True))
-                return await self._decided(exchange, call, call_id, standing, unfit)
+                return await self._decided(exchange, call, standing, unfit)
 
-    async def _decided(
-        self, exchange: Exchange, call: GovernedCall, call_id: str | None, standing: Standing, unfit: Unfit
-    ) -> Verdict:
+    async def _decided(self, exchange: Exchange, call: GovernedCall, standing: Standing, unfit: Unfit) -> Verdict:
         if isinstance(standing, Halted):
             return _stopped(standing.halt)
         if isinstance(standing, Superseded):
@@ -131,11 +129,9 @@ class OwnTools:
             return Undecided(standing.request_id, self._open(call, standing.request_id))
         if not is_approved_call(standing):
             return Refused(_refusal(standing))
-        return await self._released(exchange.agent, call, call_id, standing, unfit)
+        return await self._released(exchange.agent, call, standing, unfit)
 
-    async def _released(
-        self, agent: Agent, call: GovernedCall, call_id: str | None, report: Report, unfit: Unfit
-    ) -> Verdict:
+    async def _released(self, agent: Agent, call: GovernedCall, report: Report, unfit: Unfit) -> Verdict:
         request_id = report.request_id
         view = await self._desk.view(request_id)
         assert view is not None, "who waited for it has it"
@@ -151,7 +147,7 @@ class OwnTools:
                 f"{shown}. Call it with exactly that, and a person is asked anew; or tell your user."
             )
         with anyio.CancelScope(shield=True):
-            said = await self._desk.calls.release(agent, request_id, call_id)
+            said = await self._desk.calls.release(agent, request_id)
         if isinstance(said, NotRunnable):
             return Refused(said.why)
         return Permitted(said.arguments if said.is_edited else None, _told(report, is_edited=said.is_edited))

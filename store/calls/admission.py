@@ -27,7 +27,7 @@ from store.calls.judgement import Found, called_of, found, in_words, refused, re
 from store.calls.pins import content_of
 from store.canonical_json import canonical_text
 from store.card import Card
-from store.collecting import collect_for
+from store.collecting import collect_for_release
 from store.database import Transaction
 from store.deciding.governing import Denied
 from store.held_back import Halt, stop_of
@@ -100,7 +100,7 @@ def begin(transaction: Transaction, agent: Agent, request_id: str) -> Admitted |
     return _let_run(transaction, agent, row, card, call)
 
 
-def release(transaction: Transaction, agent: Agent, request_id: str, call_id: str | None) -> Released | NotRunnable:
+def release(transaction: Transaction, agent: Agent, request_id: str) -> Released | NotRunnable:
     """Let an approved tool of the agent's own run, once: whoever asks again is told that it was used.
 
     The answer is claimed and settled in the same change. Who else could get it would run it a second time; and so would
@@ -126,7 +126,7 @@ def release(transaction: Transaction, agent: Agent, request_id: str, call_id: st
     let = _let_run(transaction, agent, row, card, call)
     if isinstance(let, NotRunnable):
         return let
-    collect_for(transaction, row, call_id)
+    collect_for_release(transaction, row)
     return _released(let.call_id, card)
 
 

@@ -100,15 +100,15 @@ class Calls:
         """
         return await self._send_or_take_back(lambda change: admission.begin(change, agent, request_id))
 
-    async def release(self, agent: Agent, request_id: str, call_id: str | None) -> Released | NotRunnable:
+    async def release(self, agent: Agent, request_id: str) -> Released | NotRunnable:
         """Let a tool of the agent's own run that people approved: once, judged again, and all of it written down.
 
-        `call_id`, the client's own for it, is kept beside it. Whatever asks again finds the approval used.
+        Whatever asks again finds the approval used.
 
         Raises:
             PolicyUnreadable, DatabaseProblem: it may not run.
         """
-        return await self._database.write(lambda change: admission.release(change, agent, request_id, call_id))
+        return await self._database.write(lambda change: admission.release(change, agent, request_id))
 
     async def finish(self, call_id: str, ended: Ended) -> None:
         """Keep what came of a call that was admitted. It is durable before the agent may have it."""

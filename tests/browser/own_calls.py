@@ -108,7 +108,7 @@ def let_run(site: RunningSite) -> str:
     site.answer(request_id, Chosen("run"))
 
     async def released() -> None:
-        done = await site.desk.calls.release(await site.agents.enrol(AGENT), request_id, "toolu_1")
+        done = await site.desk.calls.release(await site.agents.enrol(AGENT), request_id)
         assert isinstance(done, Released), done
 
     site.call(released)

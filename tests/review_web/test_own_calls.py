@@ -162,7 +162,7 @@ async def test_the_receipt_says_that_it_was_let_run_and_that_only_its_client_kno
     await answered(house.desk, await held_calls.mei(house), request_id, Chosen("run"))
     assert "Approved: it has not run" in await words(ana, request_id)
     agent = await house.agents.enrol("laptop")
-    assert isinstance(await house.desk.calls.release(agent, request_id, "toolu_1"), Released)
+    assert isinstance(await house.desk.calls.release(agent, request_id), Released)
     said = await words(ana, request_id)
     assert "Approved: it was let run" in said
     assert "What ran It was let run by Claude Code, once; what came of it only Claude Code knows." in said
@@ -195,7 +195,7 @@ async def test_as_json_it_is_what_the_page_shows(house: House, ana: Browser) -> 
     assert found["card"]["question"]["arguments"] == COMMAND
     assert found["card"]["question"]["facts"] == dict(STATED.facts)
     await answered(house.desk, await held_calls.mei(house), request_id, Chosen("run"))
-    await house.desk.calls.release(await house.agents.enrol("laptop"), request_id, None)
+    await house.desk.calls.release(await house.agents.enrol("laptop"), request_id)
     assert (await ana.fetch(f"/api/requests/{request_id}")).json()["run"]["state"] == "released"
     assert (await view_of(house, request_id)).may_proceed
 

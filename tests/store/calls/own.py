@@ -58,14 +58,14 @@ async def approved(
     return ticket.request_id
 
 
-async def released(desk: Desk, agent: Agent, request_id: str, call_id: str | None = "toolu_1") -> Released:
-    found = await desk.calls.release(agent, request_id, call_id)
+async def released(desk: Desk, agent: Agent, request_id: str) -> Released:
+    found = await desk.calls.release(agent, request_id)
     assert isinstance(found, Released), found
     return found
 
 
-async def refused(desk: Desk, agent: Agent, request_id: str, call_id: str | None = "toolu_1") -> str:
+async def refused(desk: Desk, agent: Agent, request_id: str) -> str:
     """Why it may not run."""
-    found = await desk.calls.release(agent, request_id, call_id)
+    found = await desk.calls.release(agent, request_id)
     assert isinstance(found, NotRunnable), found
     return found.why

@@ -197,7 +197,7 @@ async def test_another_call_finds_the_approval_used_and_is_a_new_card(
     await in_force(desk)
     request = await approved(desk, bot, ana)
     await released(desk, bot, request)
-    assert "was used" in await refused(desk, bot, request, other)
+    assert "was used" in await refused(desk, bot, request)
     assert (await hold(desk, bot, call_id=other)).request_id != request
 
 
@@ -206,8 +206,8 @@ async def test_of_two_calls_that_wait_on_one_card_one_is_let_run(desk: Desk, ana
     first, second = await hold(desk, bot, call_id="toolu_1"), await hold(desk, bot, call_id="toolu_2")
     assert first.request_id == second.request_id
     await answered(desk, ana, first.request_id, Chosen("run"))
-    await released(desk, bot, first.request_id, "toolu_1")
-    assert "was used" in await refused(desk, bot, first.request_id, "toolu_2")
+    await released(desk, bot, first.request_id)
+    assert "was used" in await refused(desk, bot, first.request_id)
     assert (await hold(desk, bot, call_id="toolu_2")).request_id != first.request_id
 
 
@@ -220,20 +220,11 @@ async def test_the_next_card_of_the_same_says_that_it_was_let_run(desk: Desk, an
     assert notice.endswith("; it was let run, and the agent was told.")
 
 
-async def test_who_waited_beside_a_call_without_an_id_is_not_let_run_by_its_approval(
-    desk: Desk, ana: Reviewer, bot: Agent
-) -> None:
-    await in_force(desk)
-    request = await approved(desk, bot, ana, call_id="toolu_1")
-    await released(desk, bot, request, None)
-    assert "was used" in await refused(desk, bot, request, "toolu_1")
-
-
 async def test_a_client_without_ids_is_let_run_once(desk: Desk, ana: Reviewer, bot: Agent) -> None:
     await in_force(desk)
     request = await approved(desk, bot, ana, call_id=None)
-    await released(desk, bot, request, None)
-    assert "was used" in await refused(desk, bot, request, None)
+    await released(desk, bot, request)
+    assert "was used" in await refused(desk, bot, request)
 
 
 async def test_an_id_that_comes_with_another_command_or_tool_is_another_call(
@@ -254,8 +245,8 @@ async def test_an_approval_that_nobody_used_is_found_under_another_id(desk: Desk
     await in_force(desk)
     request = await approved(desk, bot, ana)
     assert (await hold(desk, bot, call_id="toolu_2")).request_id == request
-    await released(desk, bot, request, "toolu_2")
-    assert "was used" in await refused(desk, bot, request, "toolu_1")
+    await released(desk, bot, request)
+    assert "was used" in await refused(desk, bot, request)
 
 
 async def test_what_a_reviewer_changed_runs_as_changed(desk: Desk, ana: Reviewer, bot: Agent) -> None:
@@ -329,17 +320,17 @@ async def test_a_revoked_agent_is_let_run_nothing_and_told_nothing_again(
     await in_force(desk)
     waiting = await approved(desk, bot, ana)
     told = await approved(desk, bot, ana, own(command="make test"), "toolu_2")
-    await released(desk, bot, told, "toolu_2")
+    await released(desk, bot, told)
     await agents.revoke(bot.name)
     assert "revoked" in await refused(desk, bot, waiting)
-    assert "revoked" in await refused(desk, bot, told, "toolu_2")
+    assert "revoked" in await refused(desk, bot, told)
 
 
 async def test_a_call_of_an_upstream_is_not_released(desk: Desk, ana: Reviewer, bot: Agent) -> None:
     await house.in_force(desk)
     await house.listed(desk.calls)
     request = await house.approved(desk, bot, ana, house.send(500))
-    assert "is of an upstream" in await refused(desk, bot, request, None)
+    assert "is of an upstream" in await refused(desk, bot, request)
 
 
 # Asked for in another way
@@ -428,11 +419,11 @@ async def test_of_a_stopped_agent_nothing_runs_and_what_was_approved_runs_once_i
     await in_force(desk)
     request = await approved(desk, bot, ana)
     told = await approved(desk, bot, ana, own(command="make test"), "toolu_2")
-    await released(desk, bot, told, "toolu_2")
+    await released(desk, bot, told)
     await desk.halts.hold_back(None, Halting.STOPPED, by=None)
     assert "stopped" in await denial(desk, bot, own("Read", file_path="/a"))
     assert "Nothing was run" in await refused(desk, bot, request)
-    assert "Nothing was run" in await refused(desk, bot, told, "toolu_2")
+    assert "Nothing was run" in await refused(desk, bot, told)
     await desk.halts.resume(None, by=None)
     await released(desk, bot, request)
 
@@ -445,7 +436,7 @@ async def test_a_card_that_somebody_else_changed_lets_nothing_run(
     with closing(sqlite3.connect(home / "assent.db")) as other, other:
         other.execute("UPDATE requests SET card = replace(card, 'make deploy', 'make destroy')")
     with pytest.raises(DatabaseProblem, match="is not the one that was posted"):
-        await desk.calls.release(bot, request, "toolu_1")
+        await desk.calls.release(bot, request)
     with closing(sqlite3.connect(home / "assent.db")) as other, other:
         other.execute("UPDATE requests SET card = replace(card, 'make destroy', 'make deploy')")
 
@@ -457,7 +448,7 @@ async def test_rules_that_nobody_can_read_let_nothing_run(desk: Desk, home: Path
     with pytest.raises(PolicyUnreadable):
         await desk.calls.admit(bot, own("Read", file_path="/a"), None)
     with pytest.raises(PolicyUnreadable):
-        await desk.calls.release(bot, request, "toolu_1")
+        await desk.calls.release(bot, request)
     house.tampered(home, text_of(*RULES))
 
 
