@@ -6,15 +6,13 @@ it ended.
 """
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-Json = dict[str, Any]
+from tests.clients.streaming import Json, Streaming, listening
+
 WORDS = "That is all."
 """What it says when it asks for nothing."""
 
@@ -71,57 +69,18 @@ DELEGATED = "Do what a sub-agent does."
 def scripted(script: Sequence[Turn], delegated: Sequence[Turn] = ()) -> Iterator[Model]:
     """A model on a free port of this machine, for the length of the block."""
 
-    class Handler(_Handler):
-        @property
-        def model(self) -> Model:
-            return model
+    class Handler(Streaming):
+        address = "/v1/messages"
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        model = Model(f"http://127.0.0.1:{server.server_address[1]}", script, delegated)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield model
-        finally:
-            server.shutdown()
-            thread.join()
+        def events(self, body: Json) -> Iterator[Json]:
+            # Without tools it is asked for something else than its part, such as a title of the session.
+            blocks = model.next(body) if body.get("tools") else [{"type": "text", "text": "{}"}]
+            # Two messages of one id are one to it: each must have its own.
+            return _events(f"msg_{len(model.heard)}", body["model"], blocks)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    @property
-    def model(self) -> Model:
-        raise NotImplementedError
-
-    def do_POST(self) -> None:
-        body: Json = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if urlsplit(self.path).path != "/v1/messages":
-            self._nothing()
-            return
-        # Without tools it is asked for something else than its part, such as a title of the session.
-        blocks = self.model.next(body) if body.get("tools") else [{"type": "text", "text": "{}"}]
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        # Two messages of one id are one to it: each must have its own.
-        for event in _events(f"msg_{len(self.model.heard)}", body["model"], blocks):
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-
-    def do_GET(self) -> None:
-        self._nothing()
-
-    do_HEAD = do_GET
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the server's own way is to write every request to stderr."""
-
-    def _nothing(self) -> None:
-        self.send_response(404)
-        self.send_header("content-length", "0")
-        self.end_headers()
+    with listening(Handler) as url:
+        model = Model(url, script, delegated)
+        yield model
 
 
 def _events(id_: str, model: str, blocks: Sequence[Json]) -> Iterator[Json]:

@@ -6,15 +6,12 @@ calls it has made in the conversation that it is sent.
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-Json = dict[str, Any]
+from tests.clients.streaming import Json, Streaming, listening
 
 
 @dataclass(frozen=True)
@@ -65,54 +62,17 @@ class Model:
 def scripted(*script: Call) -> Iterator[Model]:
     """A model on a free port of this machine, for the length of the block."""
 
-    class Handler(_Handler):
-        @property
-        def model(self) -> Model:
-            return model
+    class Handler(Streaming):
+        address = "/v1/responses"
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        model = Model(f"http://127.0.0.1:{server.server_address[1]}/v1", script)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield model
-        finally:
-            server.shutdown()
-            thread.join()
+        def events(self, body: Json) -> list[Json]:
+            usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+            return [
+                {"type": "response.created", "response": {"id": "resp"}},
+                {"type": "response.output_item.done", "output_index": 0, "item": model.next(body)},
+                {"type": "response.completed", "response": {"id": "resp", "usage": usage}},
+            ]
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    @property
-    def model(self) -> Model:
-        raise NotImplementedError
-
-    def do_POST(self) -> None:
-        body: Json = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if not urlsplit(self.path).path.endswith("/responses"):
-            self._nothing()
-            return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
-        for event in (
-            {"type": "response.created", "response": {"id": "resp"}},
-            {"type": "response.output_item.done", "output_index": 0, "item": self.model.next(body)},
-            {"type": "response.completed", "response": {"id": "resp", "usage": usage}},
-        ):
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-
-    def do_GET(self) -> None:
-        self._nothing()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the server's own way is to write every request to stderr."""
-
-    def _nothing(self) -> None:
-        self.send_response(404)
-        self.send_header("content-length", "0")
-        self.end_headers()
+    with listening(Handler) as url:
+        model = Model(f"{url}/v1", script)
+        yield model

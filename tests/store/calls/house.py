@@ -13,6 +13,7 @@ from store.audit.events import CallEnd
 from store.audit.reading import entries
 from store.calls.calls import Admitted, Ended, GovernedCall
 from store.calls.definitions import Definition, Method, resources_of
+from store.calls.feed import Line, Wanted
 from store.calls.service import Calls
 from store.database import Database
 from store.deciding.governing import Denied
@@ -135,6 +136,17 @@ async def approved(desk: Desk, agent: Agent, reviewer: Reviewer, wanted: Governe
 
 def returned(text: str = "done") -> Ended:
     return Ended(CallEnd.RETURNED, result={"content": [{"type": "text", "text": text}], "isError": False})
+
+
+async def read(desk: Desk, agent: Agent, path: str = "a", ended: Ended | None = None) -> str:
+    """An allowed call that has ended; its id."""
+    going = await admitted(desk.calls, agent, call(READ, path=path))
+    await desk.calls.finish(going.call_id, ended or returned())
+    return going.call_id
+
+
+async def lines(desk: Desk, wanted: Wanted | None = None) -> tuple[Line, ...]:
+    return (await desk.watching.look()).page(wanted or Wanted())
 
 
 async def log(database: Database, *kinds: str) -> list[dict[str, Any]]:

@@ -27,7 +27,6 @@ from tests.store.calls.house import (
     denied,
     held,
     in_force,
-    listed,
     log,
     reading,
     returned,
@@ -38,13 +37,7 @@ from tests.store.calls.house import (
     upstream,
 )
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 async def test_an_allowed_call_is_in_the_log_before_it_is_sent(desk: Desk, database: Database, bot: Agent) -> None:

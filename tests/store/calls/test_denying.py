@@ -12,15 +12,9 @@ from store.calls.denying import KINDS_AT_A_TIME, LONGEST_ARGUMENTS, LONGEST_NAME
 from store.database import Database
 from store.desk import Desk
 from tests.stage import FakeClock
-from tests.store.calls.house import DROP, READ, call, denied, in_force, listed, log
+from tests.store.calls.house import DROP, READ, call, denied, in_force, log
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 async def counts(database: Database) -> list[int]:

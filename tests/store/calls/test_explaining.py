@@ -14,15 +14,9 @@ from store.desk import Desk
 from store.policy.overview import Matched
 from store.policy.rules import Action
 from tests.stage import FakeClock
-from tests.store.calls.house import READ, RULES, SEND, admitted, call, in_force, listed, send, tool, upstream
+from tests.store.calls.house import READ, RULES, SEND, admitted, call, in_force, send, tool, upstream
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from store.calls.definitions import Definition
 from store.database import Database
 from store.deciding.governing import Denied
 from store.desk import Desk
-from store.halts import LONGEST_REASON, Halt
+from store.halts import LONGEST_REASON
+from store.held_back import Halt
 from store.people import Reviewer
 from store.questions import HeldCall
 from tests.stage import answered
@@ -25,22 +26,15 @@ from tests.store.calls.house import (
     denied,
     held,
     in_force,
-    listed,
     log,
     returned,
     send,
     text_of,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 BUDGET = "{name: few, tool: 'files__read_*', action: allow, budget: {sum: calls, per: day, max: 1}}"
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
 
 
 async def pause(desk: Desk) -> Halt:

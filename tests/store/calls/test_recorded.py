@@ -24,19 +24,11 @@ from tests.store.calls.house import (
     call,
     denied,
     held,
-    in_force,
-    listed,
     returned,
     send,
 )
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 async def became(desk: Desk) -> list[tuple[Action, Became]]:

@@ -31,20 +31,13 @@ from tests.store.calls.house import (
     call,
     held,
     in_force,
-    listed,
     log,
     returned,
     send,
     upstream,
 )
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 async def begun(desk: Desk, agent: Agent, request_id: str) -> Admitted:

@@ -17,7 +17,7 @@ from store.collecting import Halted
 from store.database import Database
 from store.deciding.governing import Denied
 from store.desk import Desk
-from store.halts import Halt
+from store.held_back import Halt
 from store.lifecycle import Surface
 from store.people import Reviewer
 from store.runs import Runs

@@ -7,8 +7,8 @@ import pytest
 
 from store.agents import Agent
 from store.audit.canonical import decode
-from store.calls.calls import Admitted, Ended, Stated
-from store.calls.feed import Let, Line, Wanted
+from store.calls.calls import Admitted, Stated
+from store.calls.feed import Let, Wanted
 from store.calls.recorded import Became
 from store.calls.sightings import PAGE, SCANNED, Mark
 from store.database import Database
@@ -22,31 +22,14 @@ from tests.store.calls.house import (
     approved,
     call,
     held,
-    in_force,
-    listed,
+    lines,
     log,
+    read,
     returned,
     send,
 )
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
-
-
-async def read(desk: Desk, agent: Agent, path: str = "a", ended: Ended | None = None) -> str:
-    """An allowed call that has ended; its id."""
-    going = await admitted(desk.calls, agent, call(READ, path=path))
-    await desk.calls.finish(going.call_id, ended or returned())
-    return going.call_id
-
-
-async def lines(desk: Desk, wanted: Wanted | None = None) -> tuple[Line, ...]:
-    return (await desk.watching.look()).page(wanted or Wanted())
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 async def test_one_by_one_goes_from_page_to_page_and_shows_every_call_once(

@@ -30,30 +30,13 @@ from tests.store.calls.house import (
     call,
     denied,
     held,
-    in_force,
-    listed,
+    lines,
+    read,
     returned,
     send,
 )
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def governed(desk: Desk) -> None:
-    await in_force(desk)
-    await listed(desk.calls)
-
-
-async def read(desk: Desk, agent: Agent, path: str = "a", ended: Ended | None = None) -> str:
-    """An allowed call that has ended; its id."""
-    going = await admitted(desk.calls, agent, call(READ, path=path))
-    await desk.calls.finish(going.call_id, ended or returned())
-    return going.call_id
-
-
-async def lines(desk: Desk, wanted: Wanted | None = None) -> tuple[Line, ...]:
-    return (await desk.watching.look()).page(wanted or Wanted())
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("governed")]
 
 
 def summary(line: Line) -> tuple[str, str, Let, int]:
