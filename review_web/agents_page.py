@@ -15,7 +15,7 @@ from review_web.proof import Proof, proof_of, require_proven_admin
 from review_web.sessions import require_reviewer
 from review_web.site_context import Site
 from store.agents import Agent
-from store.halts import Halt
+from store.held_back import Halt
 from store.names import fold
 from store.people import Role
 from store.problems import AgentProblem, PeopleProblem

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from store.canonical_json import canonical_text
-from store.halts import Halt
+from store.held_back import Halt
 from store.moments import to_text
 
 

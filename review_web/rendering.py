@@ -18,7 +18,7 @@ from review_web import markdown, words
 from review_web.halt_news import halts_mark
 from review_web.rule_anchor import rule_anchor
 from review_web.visible import marked
-from store.halts import Halt
+from store.held_back import Halt
 from store.moments import utc_now
 from store.people import Notice, Session
 

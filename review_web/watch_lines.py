@@ -9,7 +9,7 @@ from review_web.json_text import scalar_text
 from review_web.words import count, milliseconds, size
 from store.calls.feed import Item, Let, Line
 from store.calls.recorded import Became
-from store.halts import Halt, HeldBack
+from store.held_back import Halt, HeldBack
 from store.moments import to_text
 
 ARGUMENTS_SHOWN = 160

@@ -19,7 +19,7 @@ from store.calls.calls import DENIED, RUNNING
 from store.calls.definitions import SEPARATOR, Method
 from store.calls.feed import Let
 from store.calls.watched import WatchedCall
-from store.halts import Halt
+from store.held_back import Halt
 from store.policy.clients import is_client
 from store.questions import HeldCall
 

@@ -26,7 +26,7 @@ from server.envelope import AGENT_STOPPED
 from server.exchange import Exchange
 from server.halting import HaltWatch
 from store.agents import Agent, Agents
-from store.halts import Halt
+from store.held_back import Halt
 from store.moments import to_text
 from store.problems import AgentProblem, DatabaseProblem
 

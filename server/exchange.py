@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from store.agents import Agent
-from store.halts import Halt
+from store.held_back import Halt
 
 _KEY = "assent.exchange"
 

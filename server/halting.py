@@ -11,7 +11,8 @@ from datetime import datetime
 import structlog
 
 from store.audit.events import Halting
-from store.halts import Halt, Halts, Stops
+from store.halts import Halts
+from store.held_back import Halt, Stops
 from store.signals import HALTS, PEOPLE, Signals
 
 STUMBLE_SECONDS = 0.5

@@ -128,15 +128,11 @@ def claim(transaction: Transaction, ticket: Ticket) -> Report | Superseded | Hal
     halt = stop_of(transaction.connection, row.agent_id)
     if halt is not None:
         return Halted(untold(report_of(row)), halt)
-    if row.attachment == ticket.attachment and row.claimed_by is None and _is_for_release(row):
-        return report_of(row)
-    if row.attachment == ticket.attachment and (ticket.reads or row.state != State.CLOSED.value):
-        return report_of(row, told_before=row.state == State.CLOSED.value)
+    # What is nobody's yet is open, or is an approval that only a release takes.
+    taken_before = row.claimed_by is not None
+    if row.attachment == ticket.attachment and (ticket.reads or not taken_before):
+        return report_of(row, told_before=taken_before)
     return Superseded(report_of(row))
-
-
-def _is_for_release(row: Any) -> bool:
-    return bool(row.kind == Kind.CALL and row.may_proceed and row.card["question"].get("method") == Method.OWN.value)
 
 
 _COLLECT = (

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from store import tables
 from store.audit.events import AgentHalted, AgentResumed, Concealed, Halting
 from store.database import Database, Transaction
-from store.held_back import EVERYTHING, Halt, HeldBack, Stops, by_people, halt_of, stop_of, stops
+from store.held_back import EVERYTHING, Halt, Stops, by_people, stops
 from store.memory import forget
 from store.people import Session
 from store.people.accounts import reviewer_with_id
@@ -22,8 +22,6 @@ from store.people.administration import authority
 from store.people.sessions import require_open
 from store.problems import AgentProblem, PeopleProblem
 from store.signals import HALTS, PEOPLE
-
-__all__ = ["EVERYTHING", "LONGEST_REASON", "Halt", "Halts", "HeldBack", "Stops", "changed", "halt_of", "stop_of"]
 
 LONGEST_REASON = 500
 

@@ -11,7 +11,7 @@ from server.commands.records import opened
 from server.problem import UsageProblem
 from store.agents import Agent
 from store.audit.events import Halting
-from store.halts import Halt
+from store.held_back import Halt
 from store.problems import Problem
 
 agent = App(name="agent", help="Agents: the programs that ask.")

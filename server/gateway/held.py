@@ -26,7 +26,7 @@ from store.agents import Agent
 from store.asking import Report, Superseded, Ticket
 from store.calls.calls import Admitted, Ended, NotRunnable, Run
 from store.collecting import Halted, untold
-from store.halts import Halt
+from store.held_back import Halt
 from store.lifecycle import Kind, Outcome
 from store.signals import Signals
 

@@ -32,7 +32,7 @@ from store.agents import Agent
 from store.audit.events import CallEnd
 from store.calls.calls import Admitted, Ended
 from store.calls.service import Calls
-from store.halts import Halt
+from store.held_back import Halt
 from store.policy.upstreams import Upstream
 from store.problems import Problem
 

@@ -20,7 +20,7 @@ from server.gateway.reasons import why
 from server.gateway.sessions import Lease
 from server.gateway.slots import Slots
 from server.gateway.wire import Wire
-from store.halts import Halt
+from store.held_back import Halt
 from store.moments import Clock
 from store.policy.upstreams import Upstream
 

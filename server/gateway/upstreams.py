@@ -28,7 +28,7 @@ from server.upstream_environment import read
 from store.calls.definitions import Pinned
 from store.calls.service import Calls
 from store.database import Database
-from store.halts import Halt
+from store.held_back import Halt
 from store.policy.active import active
 from store.policy.upstreams import Upstream
 from store.problems import DatabaseProblem, Problem

@@ -27,7 +27,7 @@ from store.calls.calls import Admitted, GovernedCall, NotRunnable
 from store.collecting import Halted
 from store.deciding.governing import Denied
 from store.desk import Desk
-from store.halts import Halt
+from store.held_back import Halt
 from store.problems import Problem
 from store.questions import HeldCall
 

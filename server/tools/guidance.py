@@ -5,7 +5,7 @@ Models act on these words. So each says plainly whether to act, and what to do i
 
 from store.asking import Report, Superseded
 from store.collecting import Halted
-from store.halts import Halt
+from store.held_back import Halt
 from store.lifecycle import Kind, Outcome
 
 INSTRUCTIONS = """\

@@ -15,7 +15,7 @@ from itertools import islice
 
 from store.calls.recorded import Became
 from store.canonical_json import canonical_text
-from store.halts import HeldBack
+from store.held_back import HeldBack
 from store.moments import to_text
 from store.policy.globs import compiled
 

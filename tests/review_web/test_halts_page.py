@@ -3,7 +3,7 @@
 import pytest
 
 from store.audit.events import Halting
-from store.halts import Halt
+from store.held_back import Halt
 from store.people import Role
 from tests.review_web.cards import open_card, text_of
 from tests.review_web.house import Browser, House

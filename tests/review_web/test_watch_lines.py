@@ -10,7 +10,7 @@ import pytest
 from review_web.watch_lines import arguments_in_short, item_row, line_row, rules_in_words, told_of
 from store.calls.feed import Item, Let, Line, rounded, tally_of
 from store.calls.recorded import Became
-from store.halts import HeldBack
+from store.held_back import HeldBack
 
 AT = datetime(2026, 11, 22, 9, 0, 7, tzinfo=UTC)
 ITEM = Item(

@@ -12,7 +12,7 @@ from server.halting import HaltWatch
 from store.agents import Agents
 from store.audit.events import Halting
 from store.desk import Desk
-from store.halts import Stops
+from store.held_back import Stops
 
 pytestmark = pytest.mark.anyio
 

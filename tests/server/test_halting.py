@@ -24,7 +24,7 @@ from store.calls.calls import Admitted, GovernedCall
 from store.collecting import Halted
 from store.database import Database
 from store.desk import Desk
-from store.halts import Halt, Stops
+from store.held_back import Halt, Stops
 from store.lifecycle import Outcome as Ending
 from store.people import Reviewer
 from tests.server.gateway.fronting import ALLOW, RUN, Fronted, fronted, recorded_as, said

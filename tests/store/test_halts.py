@@ -15,7 +15,8 @@ from store.audit.inspection import Inspection
 from store.collecting import Halted
 from store.database import Database
 from store.desk import Desk
-from store.halts import LONGEST_REASON, Halt, Halts
+from store.halts import LONGEST_REASON, Halts
+from store.held_back import Halt
 from store.people import AccountClosed, NotAnAdmin, People, Reviewer, Session, SignIn
 from store.problems import AgentProblem, PeopleProblem
 from store.signals import HALTS, PEOPLE, Woken
